@@ -1,0 +1,28 @@
+#pragma once
+
+#include "foundation/ids.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace inthub {
+
+/// What a caller may do; each includes the ones before it.
+enum class Permission : std::uint8_t {
+  read,    ///< see integrations, health, resources
+  use,     ///< test, resolve, verify
+  manage,  ///< create, change, delete
+  admin,   ///< tokens, tenants
+};
+std::string_view name_of(Permission permission);
+
+/// The authenticated caller. The tenant of every query comes from here, never from the request.
+struct Principal {
+  TenantId tenant;
+  UserId user;
+  TokenId token;
+  Permission permission = Permission::read;
+};
+
+}  // namespace inthub
