@@ -32,9 +32,9 @@ class Histogram {
   virtual void observe(double value) = 0;
 };
 
-/// All metrics of one hub, in the Prometheus data model. Names follow prometheus.io/docs/practices/naming and begin with
-/// "inthub_". Asking twice for the same name and labels gives the same instrument, which lives as long as this object.
-/// Thread-safe. Label values must come from a bounded set: never an id, a URL or a name.
+/// All metrics of one hub, in the Prometheus data model. Names follow prometheus.io/docs/practices/naming and begin
+/// with "inthub_". Asking twice for the same name and labels gives the same instrument, which lives as long as this
+/// object. Thread-safe. Label values must come from a bounded set: never an id, a URL or a name.
 class Metrics {
  public:
   Metrics();
