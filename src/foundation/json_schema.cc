@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
