@@ -40,6 +40,7 @@ endif()
 function(inthub_room name)
   cmake_parse_arguments(ROOM "" "" "ROOMS;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")  # the program's, linked below
   if(NOT sources)
     add_library(inthub_${name} INTERFACE)
     set(scope INTERFACE)
