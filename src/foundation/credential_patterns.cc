@@ -149,7 +149,6 @@ class Finder {
       // Every rule starts at a character of its own kind, so most positions cost one comparison or two.
       const char c = text_[i];
       if (c == '-') i = find_pem_key(i);
-      if (i >= text_.size()) break;
       if (c == ':') find_userinfo(i);
       if (!is_alnum(c)) continue;
       if (c == 'e') find_jwt(i);
@@ -174,7 +173,7 @@ class Finder {
     if (begin < end) found_.push_back({begin, end});
   }
 
-  /// Where to go on: behind the key, or where it was when there is none.
+  /// The last position dealt with: the key's last character, or `i` when no key begins there.
   std::size_t find_pem_key(std::size_t i) {
     constexpr std::string_view kBegin = "-----BEGIN ";
     constexpr std::string_view kEnd = "-----END ";
@@ -190,7 +189,7 @@ class Finder {
         last_line == std::string_view::npos ? last_line : text_.find(kDashes, last_line + kEnd.size());
     const std::size_t end = last_dashes == std::string_view::npos ? text_.size() : last_dashes + kDashes.size();
     add(i, end);
-    return end;
+    return end - 1;
   }
 
   /// "://user:password@": up to the last '@', because a password pasted unescaped may hold one.
