@@ -107,6 +107,7 @@ struct Hub::Parts {
   bool stopped = false;
 
   Result<void> open_store();
+  Task<Result<SealedCredential>> find_sealed(TenantId tenant, CredentialId id);
   Result<void> build();
   Result<void> listen();
 };
@@ -135,6 +136,12 @@ Result<void> Hub::Parts::open_store() {
   authentication = std::make_unique<Authentication>(system_clock());
   authentication->load(*tokens);
   return {};
+}
+
+Task<Result<SealedCredential>> Hub::Parts::find_sealed(TenantId tenant, CredentialId id) {
+  auto found = co_await store->credentials().find(tenant, id);
+  if (!found) co_return fail(std::move(found).error());
+  co_return SealedCredential{.sealed = std::move(found->sealed), .key_id = std::move(found->key_id)};
 }
 
 Result<void> Hub::Parts::build() {
@@ -166,11 +173,7 @@ Result<void> Hub::Parts::build() {
 
   credentials = make_credential_resolver(
       ResolverOptions{.env_allowed = settings.credential_env_allowed, .file_roots = settings.credential_file_roots},
-      *sealer, [this](TenantId tenant, CredentialId id) -> Task<Result<SealedCredential>> {
-        auto found = co_await store->credentials().find(tenant, id);
-        if (!found) co_return fail(std::move(found).error());
-        co_return SealedCredential{.sealed = std::move(found->sealed), .key_id = std::move(found->key_id)};
-      });
+      *sealer, [this](TenantId tenant, CredentialId id) { return find_sealed(tenant, id); });
   runtime = std::make_unique<ConnectorRuntime>(
       ConnectorRuntime::Dependencies{.connectors = connectors,
                                      .authenticators = {{"registry", make_registry_authenticator(system_clock())}},
