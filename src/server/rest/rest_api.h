@@ -1,9 +1,9 @@
 #pragma once
 
-#include "server/http/router.h"
-
 #include <functional>
 #include <string>
+
+#include "server/http/router.h"
 
 namespace inthub {
 
@@ -22,7 +22,8 @@ struct RestDependencies {
   std::function<std::vector<std::string>()> degraded_modes;
 };
 
-/// Every route of the hub. One file per resource adds its own: integration_types.cc, integrations.cc, operations.cc, system.cc.
+/// Every route of the hub. One file per resource adds its own: integration_types.cc, integrations.cc, operations.cc,
+/// system.cc.
 Router make_rest_router(RestDependencies dependencies);
 
 /// api/openapi.yaml as JSON, embedded at build time.
