@@ -7,6 +7,7 @@
 #include "foundation/task.h"
 #include "persistence/records.h"
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,15 +26,19 @@ struct IssuedToken {
 IssuedToken issue_token(TenantId tenant, UserId user, std::string name, Permission permission, const Clock& clock,
                         RandomSource& random);
 
+/// A longer credential is refused unread.
+inline constexpr std::size_t kMaxTokenBytes = 256;
+
 /// Decides who a request comes from. Keeps the tokens' hashes in memory; check() takes no lock that a writer holds for long and
 /// never touches the database. Thread-safe.
 class Authentication {
  public:
   explicit Authentication(const Clock& clock);
   ~Authentication();
-  /// Replaces what is known; call at start and after tokens change.
+  /// Replaces what is known; call at start and after tokens change. The principal gets the highest of a token's permissions; a token
+  /// without any known one is left out, with a warning in the log.
   void load(const std::vector<ApiToken>& tokens);
-  /// `authorization` is the header's value, empty when absent. Errors: unauthenticated, the same for a missing, malformed,
+  /// `authorization` is the header's value, empty when absent; "Bearer" is accepted in any letter case (RFC 9110 section 11.1). Errors: unauthenticated, the same for a missing, malformed,
   /// unknown or expired token.
   Result<Principal> check(std::string_view authorization) const;
 

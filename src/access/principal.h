@@ -3,6 +3,7 @@
 #include "foundation/ids.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ enum class Permission : std::uint8_t {
   admin,   ///< tokens, tenants
 };
 std::string_view name_of(Permission permission);
+/// The permission of that exact name, or nothing.
+std::optional<Permission> permission_from_name(std::string_view name);
 
 /// The authenticated caller. The tenant of every query comes from here, never from the request.
 struct Principal {

@@ -17,6 +17,10 @@ namespace inthub {
 // unavailable (reason "store.unavailable", "store.full", "store.busy") when the database cannot serve, and fail fast when more
 // than their stated number of requests wait. A row of another tenant is not_found.
 
+/// Most rows that one list answers; a larger limit is lowered to it, one below 1 is raised to 1.
+inline constexpr int kMaxListLimit = 1'000;
+
+/// Names sort and are searched without regard to the case of ASCII letters.
 struct IntegrationFilter {
   std::string type;      ///< exact, or empty
   std::string family;    ///< "registry" matches "registry.*"; or empty
@@ -68,7 +72,7 @@ class TokenRepository {
 class EventRepository {
  public:
   virtual ~EventRepository() = default;
-  /// In sequence order, `sequence > after`, at most `limit` (<= 1,000).
+  /// In sequence order, `sequence > after`, at most `limit` (<= kMaxListLimit).
   virtual Task<Result<std::vector<Event>>> list(TenantId tenant, std::int64_t after, int limit) = 0;
 };
 

@@ -14,13 +14,20 @@ namespace inthub {
 // A change is described, then committed as a whole: the description crosses to the database thread, several of them share
 // one fsync (group commit), and no lock or connection is ever held across a suspension of the caller.
 
+// Every change may fail with conflict, reason "store.id_taken", when its id exists, and with validation_failed, reason
+// "store.unknown_reference", when its tenant or user does not. A transaction fails with conflict, reason "credential.in_use", when at
+// its end an integration names a credential of its tenant that is not stored; a nil credential id names none.
+
+/// Fails with conflict, reason "tenant.name_taken", when the name is taken.
 struct InsertTenant {
   Tenant tenant;
 };
+/// Fails with conflict, reason "user.name_taken", when (tenant, name) is taken.
 struct InsertUser {
   User user;
 };
-/// Fails the transaction with conflict when (tenant, name) is taken, with validation_failed when the type is unknown.
+/// Fails with conflict, reason "integration.name_taken", when (tenant, name) is taken, and with validation_failed, reason
+/// "integration.type_unknown", when the type is not stored.
 struct InsertIntegration {
   Integration integration;
 };
@@ -59,7 +66,7 @@ struct InsertToken {
 struct AppendEvent {
   Event event;  ///< `sequence` is ignored
 };
-/// Fails with conflict when (tenant, key) exists.
+/// Fails with conflict, reason "idempotency.key_taken", when (tenant, key) exists.
 struct InsertIdempotency {
   IdempotencyRecord record;
 };
