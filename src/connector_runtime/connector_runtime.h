@@ -1,16 +1,16 @@
 #pragma once
 
-#include "connectors/connector.h"
-#include "connectors/integration_type.h"
-#include "foundation/ids.h"
-#include "foundation/json.h"
-#include "foundation/task.h"
-
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+
+#include "connectors/connector.h"
+#include "connectors/integration_type.h"
+#include "foundation/ids.h"
+#include "foundation/json.h"
+#include "foundation/task.h"
 
 namespace inthub {
 
@@ -33,7 +33,7 @@ struct CallTarget {
 
 struct CallOptions {
   Deadline deadline = Deadline::max();
-  bool fresh = false;        ///< bypass the caches; the answer still refreshes them
+  bool fresh = false;  ///< bypass the caches; the answer still refreshes them
   std::string trace_id;
 };
 
@@ -45,9 +45,10 @@ struct Answer {
   std::chrono::seconds age{0};
 };
 
-/// Runs connector operations under the call policies: deadline (the caller's, at most the integration's timeout per exchange
-/// and 120 s per call), per-integration concurrency (16 at once, 256 waiting), single-flight of identical calls, retry with
-/// full jitter and Retry-After for idempotent requests, a circuit breaker per integration and origin, and the four caches:
+/// Runs connector operations under the call policies: deadline (the caller's, at most the integration's timeout per
+/// exchange and 120 s per call), per-integration concurrency (16 at once, 256 waiting), single-flight of identical
+/// calls, retry with full jitter and Retry-After for idempotent requests, a circuit breaker per integration and origin,
+/// and the four caches:
 ///
 ///   connection tests    2 min sliding      500 entries
 ///   health             5 min sliding    1,000
@@ -55,7 +56,8 @@ struct Answer {
 ///   tag resolution     1 h absolute   10,000   (a reference with a digest is not cached)
 ///
 /// No sliding entry outlives six TTLs. Entries belong to (integration, revision): a changed integration starts cold.
-/// Failures are never cached, except that a connection test or health report with a failed step is a value like any other.
+/// Failures are never cached, except that a connection test or health report with a failed step is a value like any
+/// other.
 ///
 /// Calls may come from any io_context. A call that the last interested caller has left is cancelled. Thread-safe.
 class ConnectorRuntime {
@@ -74,14 +76,17 @@ class ConnectorRuntime {
 
   Task<Result<Answer<ConnectionTest>>> test_connection(CallTarget target, CallOptions options);
   Task<Result<Answer<HealthReport>>> get_health(CallTarget target, CallOptions options);
-  Task<Result<Answer<ResourceList>>> discover_resources(CallTarget target, DiscoverRequest request, CallOptions options);
-  Task<Result<Answer<ResolvedDigest>>> resolve_tag_to_digest(CallTarget target, ResolveRequest request, CallOptions options);
+  Task<Result<Answer<ResourceList>>> discover_resources(CallTarget target, DiscoverRequest request,
+                                                        CallOptions options);
+  Task<Result<Answer<ResolvedDigest>>> resolve_tag_to_digest(CallTarget target, ResolveRequest request,
+                                                             CallOptions options);
   Task<Result<Answer<Manifest>>> fetch_manifest(CallTarget target, ManifestRequest request, CallOptions options);
   Task<Result<Answer<Verification>>> verify_digest(CallTarget target, VerifyRequest request, CallOptions options);
 
   /// The cached resolution, without suspending: for the hot path. Null when there is none.
   std::shared_ptr<const ResolvedDigest> cached_resolution(IntegrationId id, std::int64_t revision,
-                                                          const ResolveRequest& request, std::chrono::seconds& age) const;
+                                                          const ResolveRequest& request,
+                                                          std::chrono::seconds& age) const;
 
   /// Drops everything cached for an integration: after a change, a deletion or a rotated credential.
   void forget(IntegrationId id);
