@@ -34,6 +34,10 @@ struct IntegrationType {
   std::vector<std::string> operations;  ///< "resolve", "manifest", "verify", … besides test, health and resources
   std::vector<std::string> auth_modes;  ///< of token, oauth, mtls, iam
   bool credential_required = true;      ///< false: authref://none is sensible
+  /// The rules that `config_schema` cannot say (one member that needs another, an endpoint's scheme). Called with a config
+  /// that the schema accepts; pointers are relative to the config ("/endpoint"). Empty when every rule holds. Pure and
+  /// thread-safe. A null function: there are no such rules.
+  std::function<std::vector<Violation>(const Json& config, bool has_credential)> check_rules;
 };
 
 /// What a built-in vendor folder offers to the composition root.
