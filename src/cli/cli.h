@@ -1,8 +1,5 @@
 #pragma once
 
-#include "foundation/result.h"
-#include "foundation/secret.h"
-
 #include <functional>
 #include <iosfwd>
 #include <optional>
@@ -10,9 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "foundation/result.h"
+#include "foundation/secret.h"
+
 namespace inthub {
 
-/// A command of the program that is run elsewhere ("serve", "config"): listed in the help and in the completion scripts.
+/// A command of the program that is run elsewhere ("serve", "config"): listed in the help and in the completion
+/// scripts.
 struct ExtraCommand {
   std::string name;
   std::string description;
