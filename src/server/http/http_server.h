@@ -1,9 +1,5 @@
 #pragma once
 
-#include "foundation/result.h"
-#include "foundation/task.h"
-#include "server/http/router.h"
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,32 +8,39 @@
 #include <string>
 #include <string_view>
 
+#include "foundation/result.h"
+#include "foundation/task.h"
+#include "server/http/router.h"
+
 namespace inthub {
 
 class Metrics;
 
-/// HTTP/1.1 server: one thread and one io_context per worker, each with its own listening socket (SO_REUSEPORT), Boost.Asio on a
-/// concrete executor, Boost.Beast as the parser.
+/// HTTP/1.1 server: one thread and one io_context per worker, each with its own listening socket (SO_REUSEPORT),
+/// Boost.Asio on a concrete executor, Boost.Beast as the parser.
 class HttpServer {
  public:
   struct Options {
     std::string host = "127.0.0.1";
-    std::uint16_t port = 0;                             ///< 0: any free one
+    std::uint16_t port = 0;  ///< 0: any free one
     unsigned workers = 2;
-    std::size_t max_connections = 4096;                 ///< further ones get 503 and are closed
+    std::size_t max_connections = 4096;                    ///< further ones get 503 and are closed
     std::size_t max_header_bytes = std::size_t{32} << 10;  ///< 431 beyond
-    std::size_t max_body_bytes = std::size_t{1} << 20;     ///< 413 beyond, before the body is read when Content-Length says so
-    std::chrono::seconds header_timeout{10};            ///< from the first byte to the end of the headers: 408
-    std::chrono::seconds body_timeout{30};              ///< for the whole body: 408
-    std::chrono::seconds write_timeout{30};
-    std::chrono::seconds idle_timeout{75};
-    std::chrono::seconds request_timeout{130};          ///< ServerRequest::deadline
+    std::size_t max_body_bytes = std::size_t{1}
+                                 << 20;  ///< 413 beyond, before the body is read when Content-Length says so
+    std::chrono::milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers: 408
+    std::chrono::milliseconds body_timeout{30'000};    ///< for the whole body: 408
+    std::chrono::milliseconds write_timeout{30'000};   ///< for the whole answer, once the client's window is full
+    std::chrono::milliseconds idle_timeout{75'000};
+    std::chrono::milliseconds request_timeout{
+        130'000};  ///< ServerRequest::deadline; a second later the handler is cancelled: 504
   };
   /// Authenticates the Authorization header's value; called for routes with Route::needs.
   using Authenticate = std::function<Result<Principal>(std::string_view authorization)>;
 
   /// Binds and listens at once. Errors: unavailable with the address and the reason ("address already in use").
-  static Result<std::unique_ptr<HttpServer>> listen(Options options, Router router, Authenticate authenticate, Metrics& metrics);
+  static Result<std::unique_ptr<HttpServer>> listen(Options options, Router router, Authenticate authenticate,
+                                                    Metrics& metrics);
   ~HttpServer();  ///< stops hard if stop() was not called
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -49,8 +52,8 @@ class HttpServer {
   void start();
   /// Worker `index % workers`'s context.
   asio::io_context& context(unsigned index);
-  /// Stops accepting, lets running requests finish for up to `drain`, then cancels them, closes everything and joins the threads.
-  /// Idle keep-alive connections close at once. Blocking; call from a thread that is not a worker.
+  /// Stops accepting, lets running requests finish for up to `drain`, then cancels them, closes everything and joins
+  /// the threads. Idle keep-alive connections close at once. Blocking; call from a thread that is not a worker.
   void stop(std::chrono::milliseconds drain);
 
  private:
