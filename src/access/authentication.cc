@@ -26,8 +26,8 @@ struct KnownToken {
   std::optional<Timestamp> expires_at;
 };
 
-/// By the first eight bytes of the digest: as good as random, and not to be chosen by whoever presents a token. The whole
-/// digest is then compared in constant time.
+/// By the first eight bytes of the digest: as good as random, and not to be chosen by whoever presents a token. The
+/// whole digest is then compared in constant time.
 using KnownTokens = std::unordered_multimap<std::uint64_t, KnownToken>;
 
 std::uint64_t slot_of(std::string_view digest) {
@@ -100,15 +100,16 @@ void Authentication::load(const std::vector<ApiToken>& tokens) {
   for (const ApiToken& token : tokens) {
     const std::optional<Permission> permission = highest_of(token.permissions);
     if (!permission || token.sha256.size() != kDigestBytes) {
-      log::warning("an API token is ignored: it has no permission that this version knows", {{"token", token.id.to_string()}});
+      log::warning("an API token is ignored: it has no permission that this version knows",
+                   {{"token", token.id.to_string()}});
       continue;
     }
-    known->emplace(slot_of(token.sha256), KnownToken{.digest = token.sha256,
-                                                     .principal = {.tenant = token.tenant,
-                                                                   .user = token.user,
-                                                                   .token = token.id,
-                                                                   .permission = *permission},
-                                                     .expires_at = token.expires_at});
+    known->emplace(
+        slot_of(token.sha256),
+        KnownToken{
+            .digest = token.sha256,
+            .principal = {.tenant = token.tenant, .user = token.user, .token = token.id, .permission = *permission},
+            .expires_at = token.expires_at});
   }
   std::shared_ptr<const KnownTokens> next = std::move(known);
   {
@@ -132,8 +133,9 @@ Result<Principal> Authentication::check(std::string_view authorization) const {
     }
   }
   // One answer for all: whether a token is unknown or expired is not told to whoever guesses.
-  return fail(Error(ErrorCode::unauthenticated, "the request needs a valid API token")
-                  .with_remedy("send the header \"Authorization: Bearer <API token>\" with a token that has not expired"));
+  return fail(
+      Error(ErrorCode::unauthenticated, "the request needs a valid API token")
+          .with_remedy("send the header \"Authorization: Bearer <API token>\" with a token that has not expired"));
 }
 
 Task<Result<SecretPtr>> bootstrap_access(Store& store, const Clock& clock, RandomSource& random) {

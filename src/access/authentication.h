@@ -1,5 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "access/principal.h"
 #include "foundation/clock.h"
 #include "foundation/result.h"
@@ -7,18 +13,13 @@
 #include "foundation/task.h"
 #include "persistence/records.h"
 
-#include <cstddef>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
-
 namespace inthub {
 
 class RandomSource;
 class Store;
 
-/// A new API token: what is stored, and the text shown once ("inthub_" and 43 characters of base64url, 256 random bits).
+/// A new API token: what is stored, and the text shown once ("inthub_" and 43 characters of base64url, 256 random
+/// bits).
 struct IssuedToken {
   ApiToken record;
   SecretPtr text;
@@ -29,17 +30,17 @@ IssuedToken issue_token(TenantId tenant, UserId user, std::string name, Permissi
 /// A longer credential is refused unread.
 inline constexpr std::size_t kMaxTokenBytes = 256;
 
-/// Decides who a request comes from. Keeps the tokens' hashes in memory; check() takes no lock that a writer holds for long and
-/// never touches the database. Thread-safe.
+/// Decides who a request comes from. Keeps the tokens' hashes in memory; check() takes no lock that a writer holds for
+/// long and never touches the database. Thread-safe.
 class Authentication {
  public:
   explicit Authentication(const Clock& clock);
   ~Authentication();
-  /// Replaces what is known; call at start and after tokens change. The principal gets the highest of a token's permissions; a token
-  /// without any known one is left out, with a warning in the log.
+  /// Replaces what is known; call at start and after tokens change. The principal gets the highest of a token's
+  /// permissions; a token without any known one is left out, with a warning in the log.
   void load(const std::vector<ApiToken>& tokens);
-  /// `authorization` is the header's value, empty when absent; "Bearer" is accepted in any letter case (RFC 9110 section 11.1). Errors: unauthenticated, the same for a missing, malformed,
-  /// unknown or expired token.
+  /// `authorization` is the header's value, empty when absent; "Bearer" is accepted in any letter case (RFC 9110
+  /// section 11.1). Errors: unauthenticated, the same for a missing, malformed, unknown or expired token.
   Result<Principal> check(std::string_view authorization) const;
 
  private:
@@ -47,8 +48,8 @@ class Authentication {
   std::unique_ptr<Impl> impl_;
 };
 
-/// At the first start of an empty store: one tenant "default", one user "admin", one admin token. Returns the token's text
-/// then, and null at every later start.
+/// At the first start of an empty store: one tenant "default", one user "admin", one admin token. Returns the token's
+/// text then, and null at every later start.
 Task<Result<SecretPtr>> bootstrap_access(Store& store, const Clock& clock, RandomSource& random);
 
 }  // namespace inthub

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "foundation/ids.h"
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "foundation/ids.h"
 
 namespace inthub {
 

@@ -6,7 +6,8 @@
 
 namespace inthub {
 
-Event make_event(TenantId tenant, std::string type, std::string subject, Json data, const Clock& clock, RandomSource& random) {
+Event make_event(TenantId tenant, std::string type, std::string subject, Json data, const Clock& clock,
+                 RandomSource& random) {
   const EventId id(Uuid::make(clock, random));
   const Timestamp now = clock.now();
   Json document{{"specversion", "1.0"},

@@ -16,9 +16,9 @@ constexpr std::size_t kMaxCursorBytes = 4096;
 std::string fingerprint(TenantId tenant, const IntegrationFilter& filter) {
   // The length before each part keeps ("ab", "c") and ("a", "bc") apart.
   const std::string query =
-      fmt::format("{}|{}:{}|{}:{}|{}:{}|{}:{}|{}|{}", tenant.to_string(), filter.type.size(), filter.type, filter.family.size(),
-                  filter.family, filter.health.size(), filter.health, filter.query.size(), filter.query,
-                  static_cast<int>(filter.sort), filter.descending);
+      fmt::format("{}|{}:{}|{}:{}|{}:{}|{}:{}|{}|{}", tenant.to_string(), filter.type.size(), filter.type,
+                  filter.family.size(), filter.family, filter.health.size(), filter.health, filter.query.size(),
+                  filter.query, static_cast<int>(filter.sort), filter.descending);
   return sha256(query).substr(0, kFingerprintBytes);
 }
 
@@ -58,7 +58,8 @@ Result<ListCursor> decode_cursor(TenantId tenant, const IntegrationFilter& filte
   return fail(Error(ErrorCode::invalid_argument, "the cursor does not belong to this query")
                   .with_reason("cursor.invalid")
                   .with_field("/cursor")
-                  .with_remedy("send the cursor with the same filter and order as the page it came with, or begin without one"));
+                  .with_remedy(
+                      "send the cursor with the same filter and order as the page it came with, or begin without one"));
 }
 
 }  // namespace inthub

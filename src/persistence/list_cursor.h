@@ -16,7 +16,8 @@ struct ListCursor {
 
 /// The opaque text of IntegrationPage::next: base64url, bound to the tenant, the filter and the order. Pure.
 std::string encode_cursor(TenantId tenant, const IntegrationFilter& filter, const ListCursor& cursor);
-/// Errors: invalid_argument, reason "cursor.invalid", for any text that encode_cursor() did not make for the same tenant and filter.
+/// Errors: invalid_argument, reason "cursor.invalid", for any text that encode_cursor() did not make for the same
+/// tenant and filter.
 Result<ListCursor> decode_cursor(TenantId tenant, const IntegrationFilter& filter, std::string_view text);
 
 }  // namespace inthub

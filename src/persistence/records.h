@@ -1,13 +1,13 @@
 #pragma once
 
-#include "foundation/clock.h"
-#include "foundation/ids.h"
-#include "foundation/json.h"
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "foundation/clock.h"
+#include "foundation/ids.h"
+#include "foundation/json.h"
 
 namespace inthub {
 
@@ -32,10 +32,10 @@ struct Integration {
   std::string name;
   JsonPtr config;
   CredentialId credential_id;
-  std::string credential_ref;       ///< canonical authref:// text
-  std::int64_t revision = 1;        ///< grows by one with every change of name, config or credential
+  std::string credential_ref;  ///< canonical authref:// text
+  std::int64_t revision = 1;   ///< grows by one with every change of name, config or credential
   std::string health = "unknown";
-  JsonPtr health_detail;            ///< {"code","message","remedy","latencyMs"} of the last check, or {}
+  JsonPtr health_detail;  ///< {"code","message","remedy","latencyMs"} of the last check, or {}
   std::optional<Timestamp> last_health_check;
   Timestamp created_at{};
   Timestamp updated_at{};
@@ -47,8 +47,8 @@ struct Credential {
   CredentialId id;
   TenantId tenant;
   std::string ref;
-  std::string sealed;               ///< empty unless the ref is authref://local/…; opaque to this room
-  std::string key_id;               ///< of the master key that sealed it
+  std::string sealed;  ///< empty unless the ref is authref://local/…; opaque to this room
+  std::string key_id;  ///< of the master key that sealed it
   Timestamp created_at{};
   std::optional<Timestamp> rotated_at;
 };
@@ -69,7 +69,7 @@ struct ApiToken {
   TenantId tenant;
   UserId user;
   std::string name;
-  std::string sha256;               ///< raw 32 bytes
+  std::string sha256;  ///< raw 32 bytes
   std::vector<std::string> permissions;
   Timestamp created_at{};
   std::optional<Timestamp> expires_at;
@@ -77,12 +77,12 @@ struct ApiToken {
 
 /// Outbox entry: a CloudEvents 1.0 document and its place in the log.
 struct Event {
-  std::int64_t sequence = 0;        ///< assigned on insert, strictly ascending
+  std::int64_t sequence = 0;  ///< assigned on insert, strictly ascending
   EventId id;
   TenantId tenant;
-  std::string type;                 ///< "integration.created"
-  std::string subject;              ///< the integration's id
-  JsonPtr document;                 ///< the whole CloudEvent
+  std::string type;     ///< "integration.created"
+  std::string subject;  ///< the integration's id
+  JsonPtr document;     ///< the whole CloudEvent
   Timestamp occurred_at{};
 };
 
@@ -90,7 +90,7 @@ struct Event {
 struct IdempotencyRecord {
   TenantId tenant;
   std::string key;
-  std::string request_sha256;       ///< raw 32 bytes over method, path and body
+  std::string request_sha256;  ///< raw 32 bytes over method, path and body
   int status = 0;
   std::string body;
   std::string location;

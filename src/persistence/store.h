@@ -1,43 +1,43 @@
 #pragma once
 
-#include "foundation/result.h"
-#include "foundation/task.h"
-#include "persistence/records.h"
-#include "persistence/transaction.h"
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "foundation/result.h"
+#include "foundation/task.h"
+#include "persistence/records.h"
+#include "persistence/transaction.h"
+
 namespace inthub {
 
 // Ports. Every method may be called from any io_context and resumes on it; none blocks its thread. Adapters answer
-// unavailable (reason "store.unavailable", "store.full", "store.busy") when the database cannot serve, and fail fast when more
-// than their stated number of requests wait. A row of another tenant is not_found.
+// unavailable (reason "store.unavailable", "store.full", "store.busy") when the database cannot serve, and fail fast
+// when more than their stated number of requests wait. A row of another tenant is not_found.
 
 /// Most rows that one list answers; a larger limit is lowered to it, one below 1 is raised to 1.
 inline constexpr int kMaxListLimit = 1'000;
 
 /// Names sort and are searched without regard to the case of ASCII letters.
 struct IntegrationFilter {
-  std::string type;      ///< exact, or empty
-  std::string family;    ///< "registry" matches "registry.*"; or empty
-  std::string health;    ///< exact, or empty
-  std::string query;     ///< case-insensitive substring of the name, or empty
+  std::string type{};    ///< exact, or empty
+  std::string family{};  ///< "registry" matches "registry.*"; or empty
+  std::string health{};  ///< exact, or empty
+  std::string query{};   ///< case-insensitive substring of the name, or empty
   enum class Sort : std::uint8_t { name, created_at, updated_at } sort = Sort::name;
   bool descending = false;
 };
 struct Page {
   std::int64_t offset = 0;
   int limit = 50;
-  std::string after;     ///< keyset cursor from IntegrationPage::next; wins over offset
+  std::string after{};  ///< keyset cursor from IntegrationPage::next; wins over offset
 };
 struct IntegrationPage {
   std::vector<Integration> items;
   std::int64_t total = 0;
-  std::string next;      ///< opaque; empty on the last page
+  std::string next;  ///< opaque; empty on the last page
 };
 /// What the health poller keeps per integration.
 struct PollTarget {
@@ -102,8 +102,8 @@ class Store {
   virtual IdempotencyRepository& idempotency() = 0;
   virtual TenantRepository& tenants() = 0;
 
-  /// Durable when it answers a value: a crash of the process or the machine afterwards loses nothing of it. On an Error nothing of
-  /// it was stored.
+  /// Durable when it answers a value: a crash of the process or the machine afterwards loses nothing of it. On an Error
+  /// nothing of it was stored.
   virtual Task<Result<void>> commit(Transaction transaction) = 0;
   /// Whether a write would succeed now: reachable, not read-only, space left. For /readyz.
   virtual Task<Result<void>> check_writable() = 0;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include "persistence/records.h"
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,14 +7,17 @@
 #include <variant>
 #include <vector>
 
+#include "persistence/records.h"
+
 namespace inthub {
 
-// A change is described, then committed as a whole: the description crosses to the database thread, several of them share
-// one fsync (group commit), and no lock or connection is ever held across a suspension of the caller.
+// A change is described, then committed as a whole: the description crosses to the database thread, several of them
+// share one fsync (group commit), and no lock or connection is ever held across a suspension of the caller.
 
 // Every change may fail with conflict, reason "store.id_taken", when its id exists, and with validation_failed, reason
-// "store.unknown_reference", when its tenant or user does not. A transaction fails with conflict, reason "credential.in_use", when at
-// its end an integration names a credential of its tenant that is not stored; a nil credential id names none.
+// "store.unknown_reference", when its tenant or user does not. A transaction fails with conflict, reason
+// "credential.in_use", when at its end an integration names a credential of its tenant that is not stored; a nil
+// credential id names none.
 
 /// Fails with conflict, reason "tenant.name_taken", when the name is taken.
 struct InsertTenant {
@@ -26,13 +27,13 @@ struct InsertTenant {
 struct InsertUser {
   User user;
 };
-/// Fails with conflict, reason "integration.name_taken", when (tenant, name) is taken, and with validation_failed, reason
-/// "integration.type_unknown", when the type is not stored.
+/// Fails with conflict, reason "integration.name_taken", when (tenant, name) is taken, and with validation_failed,
+/// reason "integration.type_unknown", when the type is not stored.
 struct InsertIntegration {
   Integration integration;
 };
-/// Replaces name, config, credential, updated_at. Fails with not_found, with stale_revision unless the stored revision is
-/// `expected`, and with conflict when the new name is taken. The stored revision becomes `expected + 1`.
+/// Replaces name, config, credential, updated_at. Fails with not_found, with stale_revision unless the stored revision
+/// is `expected`, and with conflict when the new name is taken. The stored revision becomes `expected + 1`.
 struct UpdateIntegration {
   Integration integration;
   std::int64_t expected = 0;
@@ -75,9 +76,9 @@ struct UpsertIntegrationType {
   IntegrationTypeRow type;
 };
 
-using Change = std::variant<InsertTenant, InsertUser, InsertIntegration, UpdateIntegration, DeleteIntegration, RecordHealth,
-                            InsertCredential, DeleteCredential, InsertToken, AppendEvent, InsertIdempotency,
-                            UpsertIntegrationType>;
+using Change = std::variant<InsertTenant, InsertUser, InsertIntegration, UpdateIntegration, DeleteIntegration,
+                            RecordHealth, InsertCredential, DeleteCredential, InsertToken, AppendEvent,
+                            InsertIdempotency, UpsertIntegrationType>;
 
 /// Changes that are committed together, in order, or not at all.
 class Transaction {

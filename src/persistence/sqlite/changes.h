@@ -6,8 +6,8 @@
 
 namespace inthub::sqlite {
 
-/// Applies the changes in order inside the savepoint that the caller opened and will roll back on an error. May be called again after
-/// that. Errors: those that transaction.h names, and those of error_of().
+/// Applies the changes in order inside the savepoint that the caller opened and will roll back on an error. May be
+/// called again after that. Errors: those that transaction.h names, and those of error_of().
 Result<void> apply(Connection& connection, const Transaction& transaction);
 
 /// Deletes at most `limit` idempotency records older than `before`; returns how many.

@@ -28,7 +28,8 @@ sqlite3_destructor_type copy_bytes() {
 /// SQLite reports only ENOSPC as SQLITE_FULL; a quota or a file size limit arrives as an I/O error.
 bool is_lack_of_space(int code, int system_error) {
   const int primary = code & 0xFF;
-  return primary == SQLITE_FULL || (primary == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG));
+  return primary == SQLITE_FULL ||
+         (primary == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG));
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ Error error_of(sqlite3* database, int code, const std::filesystem::path& directo
         .with_reason("store.full")
         .with_remedy(fmt::format("free disk space at {} or raise its quota; the hub continues by itself", place));
   }
-  const bool has_system_reason = system_error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY);
+  const bool has_system_reason =
+      system_error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY);
   std::string what = sqlite3_errstr(code);
   if (has_system_reason) what += fmt::format(" ({})", std::generic_category().message(system_error));
   switch (primary) {
@@ -56,13 +58,15 @@ Error error_of(sqlite3* database, int code, const std::filesystem::path& directo
     case SQLITE_NOTADB:
       return Error(ErrorCode::unavailable, fmt::format("the database in {} is damaged: {}", place, what))
           .with_reason("store.corrupt")
-          .with_remedy("stop the hub and restore inthub.db from a backup, or save what can be read with sqlite3's .recover command");
+          .with_remedy(
+              "stop the hub and restore inthub.db from a backup, or save what can be read with sqlite3's .recover "
+              "command");
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:
       // The message names the table and column; it holds no value.
-      return Error(ErrorCode::internal,
-                   fmt::format("the database refused a row: {}", database != nullptr ? sqlite3_errmsg(database) : what.c_str()))
+      return Error(ErrorCode::internal, fmt::format("the database refused a row: {}",
+                                                    database != nullptr ? sqlite3_errmsg(database) : what.c_str()))
           .with_reason("store.constraint");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
@@ -77,8 +81,8 @@ Error error_of(sqlite3* database, int code, const std::filesystem::path& directo
           .with_reason("store.unavailable")
           .with_remedy(fmt::format("check that {} is mounted, healthy and writable by the hub's user", place));
     default:
-      return Error(ErrorCode::internal,
-                   fmt::format("unexpected database failure: {}", database != nullptr ? sqlite3_errmsg(database) : what.c_str()))
+      return Error(ErrorCode::internal, fmt::format("unexpected database failure: {}",
+                                                    database != nullptr ? sqlite3_errmsg(database) : what.c_str()))
           .with_reason("store.failed");
   }
 }
@@ -93,8 +97,12 @@ void Statement::note(int status) {
   if (bind_status_ == SQLITE_OK) bind_status_ = status;
   ++next_;
 }
-void Statement::bind_integer(std::int64_t value) { note(sqlite3_bind_int64(statement_, next_, value)); }
-void Statement::bind_null() { note(sqlite3_bind_null(statement_, next_)); }
+void Statement::bind_integer(std::int64_t value) {
+  note(sqlite3_bind_int64(statement_, next_, value));
+}
+void Statement::bind_null() {
+  note(sqlite3_bind_null(statement_, next_));
+}
 void Statement::bind_text(std::string_view text) {
   // An empty view may have no address, which SQLite would take for NULL.
   const char* data = text.data() != nullptr ? text.data() : "";
@@ -104,7 +112,9 @@ void Statement::bind_blob(std::string_view bytes) {
   const char* data = bytes.data() != nullptr ? bytes.data() : "";
   note(sqlite3_bind_blob64(statement_, next_, data, bytes.size(), copy_bytes()));
 }
-void Statement::bind_next(const JsonPtr& json) { bind_text(json ? to_text(*json) : "{}"); }
+void Statement::bind_next(const JsonPtr& json) {
+  bind_text(json ? to_text(*json) : "{}");
+}
 
 Result<bool> Statement::step() {
   constraint_ = 0;
@@ -127,8 +137,12 @@ Result<void> Statement::run() {
   return {};
 }
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 std::string_view Statement::text(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
@@ -162,8 +176,6 @@ Result<Connection> Connection::open(const std::filesystem::path& file, Access ac
   impl->database.reset(raw);  // before the status is read: there is a handle even when opening failed
   if (status != SQLITE_OK) return fail(error_of(raw, status, impl->directory));
   sqlite3_busy_timeout(raw, static_cast<int>(kBusyTimeout.count()));
-  // What a damaged or planted schema could call is limited to harmless functions.
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
   // Whoever writes decides when to checkpoint; see SqliteStore.
   sqlite3_wal_hook(
@@ -174,20 +186,26 @@ Result<Connection> Connection::open(const std::filesystem::path& file, Access ac
       },
       impl.get());
   Connection connection(std::move(impl));
-  const std::string settings = fmt::format("PRAGMA cache_size=-{}; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;", kCacheKibibytes);
+  const std::string settings =
+      fmt::format("PRAGMA cache_size=-{}; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;", kCacheKibibytes);
   if (Result<void> set = connection.execute(settings.c_str()); !set) return fail(std::move(set).error());
   if (access == Access::read_write) {
     // FULL: in WAL mode every commit is followed by an fsync of the WAL. The size limit lets a WAL that grew in a burst
     // shrink when it begins again.
-    for (const char* setting : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA journal_size_limit=8388608"}) {
+    for (const char* setting :
+         {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA journal_size_limit=8388608"}) {
       if (Result<void> set = connection.execute(setting); !set) return fail(std::move(set).error());
     }
   }
   return connection;
 }
 
-Error Connection::error(int code) const { return error_of(impl_->database.get(), code, impl_->directory); }
-const std::filesystem::path& Connection::directory() const { return impl_->directory; }
+Error Connection::error(int code) const {
+  return error_of(impl_->database.get(), code, impl_->directory);
+}
+const std::filesystem::path& Connection::directory() const {
+  return impl_->directory;
+}
 
 Result<void> Connection::execute(const char* sql) {
   const int status = sqlite3_exec(impl_->database.get(), sql, nullptr, nullptr, nullptr);
@@ -223,8 +241,12 @@ Result<std::int64_t> Connection::number(std::string_view sql) {
   return *row ? statement->integer(0) : 0;
 }
 
-std::int64_t Connection::changes() const { return sqlite3_changes64(impl_->database.get()); }
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(impl_->database.get()) == 0; }
+std::int64_t Connection::changes() const {
+  return sqlite3_changes64(impl_->database.get());
+}
+bool Connection::in_transaction() const {
+  return sqlite3_get_autocommit(impl_->database.get()) == 0;
+}
 
 bool Connection::has_open_references() const {
   int current = 0;
@@ -244,6 +266,8 @@ Result<void> Connection::checkpoint(bool restart) {
   return {};
 }
 
-int Connection::wal_pages() const { return impl_->wal_pages; }
+int Connection::wal_pages() const {
+  return impl_->wal_pages;
+}
 
 }  // namespace inthub::sqlite

@@ -21,8 +21,8 @@ struct sqlite3_stmt;
 
 namespace inthub::sqlite {
 
-/// Page cache of one connection. Small on purpose: the operating system caches the file as well, and a hub keeps what is
-/// hot in its read model.
+/// Page cache of one connection. Small on purpose: the operating system caches the file as well, and a hub keeps what
+/// is hot in its read model.
 inline constexpr int kCacheKibibytes = 2048;
 /// How long the writer waits while another process (a backup, an operator's shell) holds the write lock.
 inline constexpr std::chrono::milliseconds kBusyTimeout{10'000};
@@ -33,13 +33,14 @@ struct Blob {
   std::string_view bytes;
 };
 
-/// The error of a failed SQLite call, read from the connection right after it. Reasons: "store.full", "store.busy", "store.corrupt",
-/// "store.unavailable" (all unavailable), "store.constraint" (internal: a caller stored what the schema forbids).
-/// `directory` is where the database lies, for the remedy.
+/// The error of a failed SQLite call, read from the connection right after it. Reasons: "store.full", "store.busy",
+/// "store.corrupt", "store.unavailable" (all unavailable), "store.constraint" (internal: a caller stored what the
+/// schema forbids). `directory` is where the database lies, for the remedy.
 Error error_of(sqlite3* database, int code, const std::filesystem::path& directory);
 
-/// A prepared statement borrowed from its connection's cache; gives it back reset and unbound. Lives shorter than the connection.
-/// Parameters and columns are bound and read in order, the first is number 1 (bind) and 0 (column), as in SQLite.
+/// A prepared statement borrowed from its connection's cache; gives it back reset and unbound. Lives shorter than the
+/// connection. Parameters and columns are bound and read in order, the first is number 1 (bind) and 0 (column), as in
+/// SQLite.
 class Statement {
  public:
   Statement(sqlite3* database, sqlite3_stmt* statement, const std::filesystem::path& directory)
@@ -132,8 +133,8 @@ enum class Access : std::uint8_t { read_write, read_only };
 /// One database connection, used by one thread at a time.
 class Connection {
  public:
-  /// Opens `file` with foreign keys on, synchronous=FULL and the small cache; a read_write connection also turns WAL on.
-  /// Errors: those of error_of().
+  /// Opens `file` with foreign keys on, synchronous=FULL and the small cache; a read_write connection also turns WAL
+  /// on. Errors: those of error_of().
   static Result<Connection> open(const std::filesystem::path& file, Access access);
 
   Connection(Connection&&) noexcept;
@@ -142,8 +143,8 @@ class Connection {
 
   /// One or more statements without parameters and rows.
   Result<void> execute(const char* sql);
-  /// From the cache, compiled at first use. The cache has no bound of its own: this room's SQL texts are a fixed set, values are
-  /// always bound. Errors: those of error_of().
+  /// From the cache, compiled at first use. The cache has no bound of its own: this room's SQL texts are a fixed set,
+  /// values are always bound. Errors: those of error_of().
   Result<Statement> prepare(std::string_view sql);
   /// prepare() and run(), for statements without parameters.
   Result<void> run(std::string_view sql);
@@ -154,7 +155,8 @@ class Connection {
   bool in_transaction() const;
   /// Whether a deferred foreign key is violated at this point of the transaction.
   bool has_open_references() const;
-  /// Copies the WAL into the database as far as readers allow; with `restart` waits for readers so that the WAL can begin again.
+  /// Copies the WAL into the database as far as readers allow; with `restart` waits for readers so that the WAL can
+  /// begin again.
   Result<void> checkpoint(bool restart);
   /// Pages in the WAL after the last commit of this connection.
   int wal_pages() const;

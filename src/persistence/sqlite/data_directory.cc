@@ -34,10 +34,11 @@ class FileDescriptor {
 };
 
 std::unexpected<Error> system_failure(std::string_view what, const std::filesystem::path& path, int error) {
-  return fail(Error(ErrorCode::unavailable,
-                    fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(error)))
-                  .with_reason("store.unavailable")
-                  .with_remedy("the data directory must lie on a local file system and belong to the user that runs the hub"));
+  return fail(
+      Error(ErrorCode::unavailable,
+            fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(error)))
+          .with_reason("store.unavailable")
+          .with_remedy("the data directory must lie on a local file system and belong to the user that runs the hub"));
 }
 
 /// Whoever holds the lock wrote its process id into it; empty when it has not got that far.
@@ -94,15 +95,17 @@ Result<DataDirectory> DataDirectory::acquire(const std::filesystem::path& direct
     const int reason = errno;
     if (reason != EWOULDBLOCK) return system_failure("cannot lock", lock_path, reason);
     const std::string pid = holder_of(lock.get());
-    Error error(ErrorCode::conflict, fmt::format("another hub{} uses the data directory {}",
-                                                 pid.empty() ? "" : fmt::format(" (process {})", pid), absolute.string()));
+    Error error(ErrorCode::conflict,
+                fmt::format("another hub{} uses the data directory {}",
+                            pid.empty() ? "" : fmt::format(" (process {})", pid), absolute.string()));
     return fail(std::move(error)
                     .with_reason("store.locked")
                     .with_detail("pid", pid)
                     .with_remedy("stop that hub, or give this one a data directory of its own"));
   }
   const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+  if (::ftruncate(lock.get(), 0) != 0 ||
+      ::pwrite(lock.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     return system_failure("cannot write", lock_path, errno);
   }
 

@@ -10,8 +10,9 @@ namespace inthub::sqlite {
 class DataDirectory {
  public:
   /// Creates the directory (mode 0700) where it is missing, takes DIR/hub.lock and creates DIR/inthub.db (mode 0600).
-  /// The lock is an flock(2): the kernel releases it when the process ends, however it ends, so a stale file locks nobody out.
-  /// Errors: conflict, reason "store.locked", with the process id that holds it; unavailable, reason "store.unavailable", with what the operating system said.
+  /// The lock is an flock(2): the kernel releases it when the process ends, however it ends, so a stale file locks
+  /// nobody out. Errors: conflict, reason "store.locked", with the process id that holds it; unavailable, reason
+  /// "store.unavailable", with what the operating system said.
   static Result<DataDirectory> acquire(const std::filesystem::path& directory);
 
   DataDirectory(DataDirectory&& other) noexcept;

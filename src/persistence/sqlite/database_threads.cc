@@ -12,10 +12,13 @@ namespace inthub::sqlite {
 namespace {
 
 /// Names the thread for top(1) and debuggers; at most 15 characters.
-void name_this_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
+void name_this_thread(const char* name) {
+  ::pthread_setname_np(::pthread_self(), name);
+}
 
 constexpr std::string_view kTransactions = "inthub_store_transactions_total";
-constexpr std::string_view kTransactionsHelp = "Transactions by outcome: committed, refused by a rule, failed with the database";
+constexpr std::string_view kTransactionsHelp =
+    "Transactions by outcome: committed, refused by a rule, failed with the database";
 constexpr std::string_view kRejected = "inthub_store_rejected_total";
 constexpr std::string_view kRejectedHelp = "Requests refused because too many were waiting for the database";
 const std::vector<double> kCommitBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
@@ -36,13 +39,14 @@ Error unexpected_exception() {
 
 Writer::Writer(Connection connection, Metrics& metrics)
     : connection_(std::move(connection)),
-      batches_(metrics.counter("inthub_store_commit_batches_total", "Durable commits, each of one or more transactions")),
+      batches_(
+          metrics.counter("inthub_store_commit_batches_total", "Durable commits, each of one or more transactions")),
       committed_(metrics.counter(kTransactions, kTransactionsHelp, {{"outcome", "committed"}})),
       refused_(metrics.counter(kTransactions, kTransactionsHelp, {{"outcome", "refused"}})),
       failed_(metrics.counter(kTransactions, kTransactionsHelp, {{"outcome", "failed"}})),
       rejected_(metrics.counter(kRejected, kRejectedHelp, {{"queue", "write"}})),
-      commit_seconds_(metrics.histogram("inthub_store_commit_seconds", "Time from the first change of a batch to its durable end",
-                                        kCommitBuckets)),
+      commit_seconds_(metrics.histogram("inthub_store_commit_seconds",
+                                        "Time from the first change of a batch to its durable end", kCommitBuckets)),
       thread_([this] { run(); }) {}
 
 Writer::~Writer() {
@@ -79,8 +83,8 @@ void Writer::run() {
 
 Result<void> Writer::begin() {
   if (commit_in_doubt_) {
-    // A COMMIT that failed while syncing may have left valid frames at the WAL's end. Emptying the WAL makes sure that a
-    // crash cannot bring back what its caller was told is not stored.
+    // A COMMIT that failed while syncing may have left valid frames at the WAL's end. Emptying the WAL makes sure that
+    // a crash cannot bring back what its caller was told is not stored.
     if (Result<void> emptied = connection_.checkpoint(true); !emptied) return emptied;
     commit_in_doubt_ = false;
   }
@@ -116,7 +120,8 @@ Result<Writer::Outcomes> Writer::commit_together(std::span<WriteJob> jobs) {
   outcomes.reserve(jobs.size());
   for (WriteJob& job : jobs) {
     Result<void> outcome = apply_in_savepoint(job);
-    // Out of space, memory or a broken disk: SQLite has undone the whole transaction, or cannot be trusted to undo a part.
+    // Out of space, memory or a broken disk: SQLite has undone the whole transaction, or cannot be trusted to undo a
+    // part.
     if (!outcome && (outcome.error().code() == ErrorCode::unavailable || !connection_.in_transaction())) {
       return fail(abandon(std::move(outcome).error()));
     }
@@ -168,8 +173,8 @@ void Writer::tend_wal() {
   const bool restart = pages >= restart_at_;
   const Result<void> done = connection_.checkpoint(restart);
   if (done) return;
-  // Nothing is lost: the changes are in the WAL, which the next attempt copies. A reader that stays (a backup) is asked again
-  // only after as many pages more, because the writer stands still while it asks.
+  // Nothing is lost: the changes are in the WAL, which the next attempt copies. A reader that stays (a backup) is asked
+  // again only after as many pages more, because the writer stands still while it asks.
   if (restart) restart_at_ = pages + kRestartPages;
   log::warning("the database's write-ahead log could not be emptied",
                {{"pages", std::to_string(pages)}, {"error", done.error().message()}});

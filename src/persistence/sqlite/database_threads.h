@@ -21,10 +21,11 @@ inline constexpr std::size_t kMostWaiting = 10'000;
 /// Transactions that share one COMMIT. Bounds how long the first of them waits for the others.
 inline constexpr std::size_t kMostPerBatch = 256;
 inline constexpr std::size_t kReaders = 2;
-/// WAL pages (4 KiB) after which they are copied into the database, as far as running reads allow. SQLite's own default.
+/// WAL pages (4 KiB) after which they are copied into the database, as far as running reads allow. SQLite's own
+/// default.
 inline constexpr int kCheckpointPages = 1'000;
-/// WAL pages after which the writer waits briefly for the readers, so that reads which always overlap cannot let the WAL grow
-/// for ever.
+/// WAL pages after which the writer waits briefly for the readers, so that reads which always overlap cannot let the
+/// WAL grow for ever.
 inline constexpr int kRestartPages = 8'000;
 
 /// The error for a full queue.
@@ -32,7 +33,8 @@ Error queue_is_full(std::string_view queue);
 /// Logs the current exception and stands for it.
 Error unexpected_exception();
 
-/// Turns an exception, which only a bug or exhausted memory raises, into an error, so that the thread and the caller go on.
+/// Turns an exception, which only a bug or exhausted memory raises, into an error, so that the thread and the caller go
+/// on.
 template <class T, class Work>
 Result<T> guarded(Work&& work) {
   try {

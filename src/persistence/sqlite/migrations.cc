@@ -11,8 +11,10 @@ namespace inthub::sqlite {
 namespace {
 
 // Conventions of the schema.
-//   ids      TEXT in the 36-character form. A 16-byte BLOB would save 20 bytes per id and index entry, but then neither the sqlite3
-//            shell nor a support ticket shows an id as the API and the log write it. Lower-case text sorts as the bytes do.
+//   ids      TEXT in the 36-character form. A 16-byte BLOB would save 20 bytes per id and index entry, but then neither
+//   the sqlite3
+//            shell nor a support ticket shows an id as the API and the log write it. Lower-case text sorts as the bytes
+//            do.
 //   times    INTEGER, milliseconds since 1970-01-01 UTC: sortable and without a format to agree on.
 //   JSON     TEXT with a CHECK, so that a row is always readable by json_extract() in the shell.
 //   STRICT   so that a column holds what its type says.
@@ -152,8 +154,8 @@ CREATE TABLE write_probe (
 INSERT INTO write_probe (id, count) VALUES (1, 0);
 )sql";
 
-// A list costs the same among 100,000 integrations as among ten: each sort order has an index that also holds the columns a
-// filter looks at, and the totals are counted when rows change instead of when they are listed.
+// A list costs the same among 100,000 integrations as among ten: each sort order has an index that also holds the
+// columns a filter looks at, and the totals are counted when rows change instead of when they are listed.
 constexpr const char* kLists = R"sql(
 CREATE INDEX idx_integrations_by_name ON integrations(tenant_id, name COLLATE NOCASE, id, type_id, health_status);
 CREATE INDEX idx_integrations_by_created ON integrations(tenant_id, created_at, id, type_id, health_status);
@@ -199,8 +201,8 @@ Result<void> check_identity(Connection& connection, std::int64_t version) {
   const Result<std::int64_t> objects = connection.number("SELECT count(*) FROM sqlite_schema");
   if (!objects) return fail(objects.error());
   if (*application == 0 && version == 0 && *objects == 0) return {};
-  return fail(Error(ErrorCode::internal, fmt::format("inthub.db in {} is a database of another program",
-                                                     connection.directory().string()))
+  return fail(Error(ErrorCode::internal,
+                    fmt::format("inthub.db in {} is a database of another program", connection.directory().string()))
                   .with_reason("store.foreign")
                   .with_remedy("name an empty directory, or the hub's own, as the data directory"));
 }
@@ -221,28 +223,37 @@ Result<void> apply(Connection& connection, const Migration& migration) {
 
 }  // namespace
 
-std::span<const Migration> migrations() { return kMigrations; }
-std::int64_t newest_version() { return kMigrations.back().version; }
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+std::int64_t newest_version() {
+  return kMigrations.back().version;
+}
 
 Result<void> migrate(Connection& connection, std::int64_t target) {
   const Result<std::int64_t> version = connection.number("PRAGMA user_version");
   if (!version) return fail(version.error());
   if (Result<void> ours = check_identity(connection, *version); !ours) return ours;
   if (*version > newest_version()) {
-    return fail(Error(ErrorCode::internal,
-                      fmt::format("the database in {} has schema version {}, but this binary knows versions up to {}",
-                                  connection.directory().string(), *version, newest_version()))
-                    .with_reason("store.newer_schema")
-                    .with_detail("databaseVersion", std::to_string(*version))
-                    .with_detail("knownVersion", std::to_string(newest_version()))
-                    .with_remedy("start the newer inthub that migrated it, or restore the backup made before the upgrade"));
+    return fail(
+        Error(ErrorCode::internal,
+              fmt::format("the database in {} has schema version {}, but this binary knows versions up to {}",
+                          connection.directory().string(), *version, newest_version()))
+            .with_reason("store.newer_schema")
+            .with_detail("databaseVersion", std::to_string(*version))
+            .with_detail("knownVersion", std::to_string(newest_version()))
+            .with_remedy("start the newer inthub that migrated it, or restore the backup made before the upgrade"));
   }
   for (const Migration& migration : kMigrations) {
     if (migration.version <= *version || migration.version > target) continue;
     if (Result<void> applied = apply(connection, migration); !applied) {
-      return fail(applied.error().with_context(fmt::format("migrate the database to version {} ({})", migration.version, migration.name)));
+      return fail(applied.error().with_context(
+          fmt::format("migrate the database to version {} ({})", migration.version, migration.name)));
     }
-    log::info("database migrated", {{"version", std::to_string(migration.version)}, {"name", migration.name}});
+  }
+  if (*version < target) {
+    log::info(*version == 0 ? "database created" : "database migrated",
+              {{"from", std::to_string(*version)}, {"to", std::to_string(target)}});
   }
   return {};
 }

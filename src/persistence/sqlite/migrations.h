@@ -24,10 +24,9 @@ std::span<const Migration> migrations();
 /// The version that this binary writes.
 std::int64_t newest_version();
 
-/// Brings the database to version `target`, each step in a transaction of its own that also records its version, so that a
-/// crash leaves a whole version behind. Forward only.
-/// Errors: internal, reason "store.newer_schema" when a newer binary migrated the database, "store.foreign" when it is not a hub's database;
-/// otherwise those of error_of().
+/// Brings the database to version `target`, each step in a transaction of its own that also records its version, so
+/// that a crash leaves a whole version behind. Forward only. Errors: internal, reason "store.newer_schema" when a newer
+/// binary migrated the database, "store.foreign" when it is not a hub's database; otherwise those of error_of().
 Result<void> migrate(Connection& connection, std::int64_t target = newest_version());
 
 }  // namespace inthub::sqlite

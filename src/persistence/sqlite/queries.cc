@@ -12,7 +12,7 @@ namespace inthub::sqlite {
 namespace {
 
 // The order that read_integration() reads.
-#define INTEGRATION_COLUMNS                                                                                              \
+#define INTEGRATION_COLUMNS                                                                                       \
   "id, tenant_id, type_id, name, config, credential_id, credential_ref, revision, health_status, health_detail, " \
   "last_health_check, created_at, updated_at, created_by"
 
@@ -35,7 +35,8 @@ Integration read_integration(const Statement& row) {
 
 /// All rows of a statement, each through `read`.
 template <class T, class Read, class... Values>
-Result<std::vector<T>> collect(Connection& connection, std::string_view sql, const Read& read, const Values&... values) {
+Result<std::vector<T>> collect(Connection& connection, std::string_view sql, const Read& read,
+                               const Values&... values) {
   Result<Statement> statement = connection.prepare(sql);
   if (!statement) return fail(std::move(statement).error());
   statement->bind(values...);
@@ -50,7 +51,8 @@ Result<std::vector<T>> collect(Connection& connection, std::string_view sql, con
 
 /// The only row, or nothing.
 template <class T, class Read, class... Values>
-Result<std::optional<T>> find_one(Connection& connection, std::string_view sql, const Read& read, const Values&... values) {
+Result<std::optional<T>> find_one(Connection& connection, std::string_view sql, const Read& read,
+                                  const Values&... values) {
   Result<Statement> statement = connection.prepare(sql);
   if (!statement) return fail(std::move(statement).error());
   const Result<bool> row = statement->bind(values...).step();
@@ -121,17 +123,20 @@ std::string list_sql(const IntegrationFilter& filter, bool from_cursor) {
   const std::string_view column = sort_column(filter.sort);
   const std::string_view direction = filter.descending ? "DESC" : "ASC";
   const char compare = filter.descending ? '<' : '>';
-  // The first comparison finds the place in the index: SQLite 3.40 does not use an index for a row value with a collation.
+  // The first comparison finds the place in the index: SQLite 3.40 does not use an index for a row value with a
+  // collation.
   const std::string after =
       from_cursor ? fmt::format("AND {0} {1}= ?9 AND ({0}, id) {1} (?9, ?10)", column, compare) : std::string();
-  return fmt::format("SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE {} {} {} ORDER BY {} {}, id {} LIMIT ?7 OFFSET ?8",
+  return fmt::format("SELECT " INTEGRATION_COLUMNS
+                     " FROM integrations WHERE {} {} {} ORDER BY {} {}, id {} LIMIT ?7 OFFSET ?8",
                      kCountedFilter, kNameFilter, after, column, direction, direction);
 }
 
 Result<std::int64_t> count_integrations(Connection& connection, const BoundFilter& filter) {
   // Counting rows is only needed when names are searched; otherwise the totals are kept as rows change.
-  const std::string sql = filter.pattern ? fmt::format("SELECT count(*) FROM integrations WHERE {} {}", kCountedFilter, kNameFilter)
-                                         : fmt::format("SELECT coalesce(sum(total), 0) FROM integration_counts WHERE {}", kCountedFilter);
+  const std::string sql =
+      filter.pattern ? fmt::format("SELECT count(*) FROM integrations WHERE {} {}", kCountedFilter, kNameFilter)
+                     : fmt::format("SELECT coalesce(sum(total), 0) FROM integration_counts WHERE {}", kCountedFilter);
   Result<Statement> statement = connection.prepare(sql);
   if (!statement) return fail(std::move(statement).error());
   if (filter.pattern) {
@@ -144,8 +149,9 @@ Result<std::int64_t> count_integrations(Connection& connection, const BoundFilte
   return *row ? statement->integer(0) : 0;
 }
 
-Result<std::vector<Integration>> list_rows(Connection& connection, const BoundFilter& bound, const IntegrationFilter& filter,
-                                           const std::optional<ListCursor>& cursor, std::int64_t limit, std::int64_t offset) {
+Result<std::vector<Integration>> list_rows(Connection& connection, const BoundFilter& bound,
+                                           const IntegrationFilter& filter, const std::optional<ListCursor>& cursor,
+                                           std::int64_t limit, std::int64_t offset) {
   Result<Statement> statement = connection.prepare(list_sql(filter, cursor.has_value()));
   if (!statement) return fail(std::move(statement).error());
   bound.bind(*statement);
@@ -190,28 +196,32 @@ std::unexpected<Error> no_integration(std::string message) {
   return fail(Error(ErrorCode::not_found, std::move(message)).with_reason("integration.not_found"));
 }
 
-int bounded(int limit) { return std::clamp(limit, 1, kMaxListLimit); }
+int bounded(int limit) {
+  return std::clamp(limit, 1, kMaxListLimit);
+}
 
 }  // namespace
 
 Result<Integration> find_integration(Connection& connection, TenantId tenant, IntegrationId id) {
   Result<std::optional<Integration>> found = find_one<Integration>(
-      connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE id = ? AND tenant_id = ?", read_integration, id, tenant);
+      connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE id = ? AND tenant_id = ?", read_integration,
+      id, tenant);
   if (!found) return fail(std::move(found).error());
   if (!*found) return no_integration(fmt::format("no integration has the id {}", id.to_string()));
   return std::move(**found);
 }
 
 Result<Integration> find_integration_by_name(Connection& connection, TenantId tenant, const std::string& name) {
-  Result<std::optional<Integration>> found =
-      find_one<Integration>(connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE tenant_id = ? AND name = ?",
-                            read_integration, tenant, name);
+  Result<std::optional<Integration>> found = find_one<Integration>(
+      connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE tenant_id = ? AND name = ?", read_integration,
+      tenant, name);
   if (!found) return fail(std::move(found).error());
   if (!*found) return no_integration(fmt::format("no integration has the name \"{}\"", name));
   return std::move(**found);
 }
 
-Result<IntegrationPage> list_integrations(Connection& connection, TenantId tenant, const IntegrationFilter& filter, const Page& page) {
+Result<IntegrationPage> list_integrations(Connection& connection, TenantId tenant, const IntegrationFilter& filter,
+                                          const Page& page) {
   std::optional<ListCursor> cursor;
   if (!page.after.empty()) {
     Result<ListCursor> decoded = decode_cursor(tenant, filter, page.after);
@@ -240,15 +250,15 @@ Result<IntegrationPage> list_integrations(Connection& connection, TenantId tenan
 Result<std::vector<PollTarget>> poll_targets(Connection& connection, IntegrationId after, int limit) {
   return collect<PollTarget>(
       connection, "SELECT tenant_id, id FROM integrations WHERE id > ? ORDER BY id LIMIT ?",
-      [](const Statement& row) {
-        return PollTarget{.tenant = row.id<TenantId>(0), .id = row.id<IntegrationId>(1)};
-      },
+      [](const Statement& row) { return PollTarget{.tenant = row.id<TenantId>(0), .id = row.id<IntegrationId>(1)}; },
       after, bounded(limit));
 }
 
 Result<Credential> find_credential(Connection& connection, TenantId tenant, CredentialId id) {
   Result<std::optional<Credential>> found = find_one<Credential>(
-      connection, "SELECT id, tenant_id, ref, sealed, key_id, created_at, rotated_at FROM credentials WHERE tenant_id = ? AND id = ?",
+      connection,
+      "SELECT id, tenant_id, ref, sealed, key_id, created_at, rotated_at FROM credentials WHERE tenant_id = ? AND id = "
+      "?",
       [](const Statement& row) {
         return Credential{.id = row.id<CredentialId>(0),
                           .tenant = row.id<TenantId>(1),
@@ -269,7 +279,8 @@ Result<Credential> find_credential(Connection& connection, TenantId tenant, Cred
 
 Result<std::vector<ApiToken>> all_tokens(Connection& connection) {
   return collect<ApiToken>(
-      connection, "SELECT id, tenant_id, user_id, name, sha256, permissions, created_at, expires_at FROM tokens ORDER BY id",
+      connection,
+      "SELECT id, tenant_id, user_id, name, sha256, permissions, created_at, expires_at FROM tokens ORDER BY id",
       [](const Statement& row) {
         ApiToken token{.id = row.id<TokenId>(0),
                        .tenant = row.id<TenantId>(1),
@@ -303,10 +314,12 @@ Result<std::vector<Event>> list_events(Connection& connection, TenantId tenant, 
       tenant, after, bounded(limit));
 }
 
-Result<std::optional<IdempotencyRecord>> find_idempotency(Connection& connection, TenantId tenant, const std::string& key) {
+Result<std::optional<IdempotencyRecord>> find_idempotency(Connection& connection, TenantId tenant,
+                                                          const std::string& key) {
   return find_one<IdempotencyRecord>(
       connection,
-      "SELECT tenant_id, key, request_sha256, status, body, location, created_at FROM idempotency_keys WHERE tenant_id = ? AND key = ?",
+      "SELECT tenant_id, key, request_sha256, status, body, location, created_at FROM idempotency_keys WHERE tenant_id "
+      "= ? AND key = ?",
       [](const Statement& row) {
         return IdempotencyRecord{.tenant = row.id<TenantId>(0),
                                  .key = row.string(1),
@@ -329,7 +342,8 @@ Result<std::vector<User>> users_of(Connection& connection, TenantId tenant) {
   return collect<User>(
       connection, "SELECT id, tenant_id, name, created_at FROM users WHERE tenant_id = ? ORDER BY id",
       [](const Statement& row) {
-        return User{.id = row.id<UserId>(0), .tenant = row.id<TenantId>(1), .name = row.string(2), .created_at = row.time(3)};
+        return User{
+            .id = row.id<UserId>(0), .tenant = row.id<TenantId>(1), .name = row.string(2), .created_at = row.time(3)};
       },
       tenant);
 }

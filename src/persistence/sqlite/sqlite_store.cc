@@ -48,7 +48,8 @@ class SqliteCredentials final : public CredentialRepository {
  public:
   explicit SqliteCredentials(Readers& readers) : readers_(readers) {}
   Task<Result<Credential>> find(TenantId tenant, CredentialId id) override {
-    return readers_.read<Credential>([=](Connection& connection) { return sqlite::find_credential(connection, tenant, id); });
+    return readers_.read<Credential>(
+        [=](Connection& connection) { return sqlite::find_credential(connection, tenant, id); });
   }
 
  private:
@@ -58,7 +59,9 @@ class SqliteCredentials final : public CredentialRepository {
 class SqliteTokens final : public TokenRepository {
  public:
   explicit SqliteTokens(Readers& readers) : readers_(readers) {}
-  Task<Result<std::vector<ApiToken>>> all() override { return readers_.read<std::vector<ApiToken>>(sqlite::all_tokens); }
+  Task<Result<std::vector<ApiToken>>> all() override {
+    return readers_.read<std::vector<ApiToken>>(sqlite::all_tokens);
+  }
 
  private:
   Readers& readers_;
@@ -109,9 +112,12 @@ class SqliteIdempotency final : public IdempotencyRepository {
 class SqliteTenants final : public TenantRepository {
  public:
   explicit SqliteTenants(Readers& readers) : readers_(readers) {}
-  Task<Result<std::vector<Tenant>>> tenants() override { return readers_.read<std::vector<Tenant>>(sqlite::all_tenants); }
+  Task<Result<std::vector<Tenant>>> tenants() override {
+    return readers_.read<std::vector<Tenant>>(sqlite::all_tenants);
+  }
   Task<Result<std::vector<User>>> users(TenantId tenant) override {
-    return readers_.read<std::vector<User>>([=](Connection& connection) { return sqlite::users_of(connection, tenant); });
+    return readers_.read<std::vector<User>>(
+        [=](Connection& connection) { return sqlite::users_of(connection, tenant); });
   }
 
  private:
@@ -138,8 +144,8 @@ class SqliteStore final : public Store {
   Task<Result<void>> check_writable() override { return writer_.write(sqlite::write_probe); }
 
  private:
-  // Destroyed from the bottom: first the readers, then the writer, whose connection is then the last one and so empties the
-  // WAL into the database, then the lock.
+  // Destroyed from the bottom: first the readers, then the writer, whose connection is then the last one and so empties
+  // the WAL into the database, then the lock.
   sqlite::DataDirectory directory_;
   Writer writer_;
   Readers readers_;
