@@ -77,10 +77,10 @@ TEST_F(AuthenticationTest, WhateverIsWrongTheAnswerIsTheSame) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code(), ErrorCode::unauthenticated);
   EXPECT_NE(missing.error().remedy(), "");
-  for (const std::string& value :
-       {bearer(expired), bearer(unknown), text, "Basic " + text, "Bearer", "Bearer ", "Bearer  ", "Bearer" + text,
-        "Bearer " + text.substr(1), "Bearer " + text + "x", "Bearer " + text + " ", "Bearer\t" + text,
-        "Bearer " + text.substr(0, 49), "Bearer " + token.record.sha256, "Bearer " + std::string(1 << 20, 'x')}) {
+  for (const std::string& value : std::vector<std::string>{
+           bearer(expired), bearer(unknown), text, "Basic " + text, "Bearer", "Bearer ", "Bearer  ", "Bearer" + text,
+           "Bearer " + text.substr(1), "Bearer " + text + "x", "Bearer " + text + " ", "Bearer\t" + text,
+           "Bearer " + text.substr(0, 49), "Bearer " + token.record.sha256, "Bearer " + std::string(1 << 20, 'x')}) {
     const Result<Principal> principal = authentication.check(value);
     ASSERT_FALSE(principal) << value.substr(0, 100);
     EXPECT_EQ(principal.error().code(), missing.error().code());

@@ -35,7 +35,8 @@ bool is_lack_of_space(int code, int system_error) {
 }  // namespace
 
 Error error_of(sqlite3* database, int code, const std::filesystem::path& directory) {
-  const int system_error = database != nullptr ? sqlite3_system_errno(database) : 0;
+  // errno and not sqlite3_system_errno(): a failing COMMIT does not set the latter (SQLite 3.40).
+  const int system_error = errno;
   const int primary = code & 0xFF;
   const std::string place = directory.string();
   if (is_lack_of_space(code, system_error)) {
@@ -119,6 +120,7 @@ void Statement::bind_next(const JsonPtr& json) {
 Result<bool> Statement::step() {
   constraint_ = 0;
   if (bind_status_ != SQLITE_OK) return fail(error_of(database_, bind_status_, directory_));
+  errno = 0;
   const int status = sqlite3_step(statement_);
   if (status == SQLITE_ROW) return true;
   if (status == SQLITE_DONE) return false;
@@ -126,7 +128,7 @@ Result<bool> Statement::step() {
     constraint_ = status;
     constraint_text_ = sqlite3_errmsg(database_);
   }
-  Error error = error_of(database_, status, directory_);
+  Error error = error_of(database_, status, directory_);  // first: it reads errno
   sqlite3_reset(statement_);
   return fail(std::move(error));
 }
@@ -172,6 +174,7 @@ Result<Connection> Connection::open(const std::filesystem::path& file, Access ac
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (access == Access::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   sqlite3* raw = nullptr;
+  errno = 0;
   const int status = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
   impl->database.reset(raw);  // before the status is read: there is a handle even when opening failed
   if (status != SQLITE_OK) return fail(error_of(raw, status, impl->directory));
@@ -208,6 +211,7 @@ const std::filesystem::path& Connection::directory() const {
 }
 
 Result<void> Connection::execute(const char* sql) {
+  errno = 0;
   const int status = sqlite3_exec(impl_->database.get(), sql, nullptr, nullptr, nullptr);
   if (status != SQLITE_OK) return fail(error(status));
   return {};
@@ -218,6 +222,7 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   auto found = impl_->statements.find(key);
   if (found == impl_->statements.end()) {
     sqlite3_stmt* raw = nullptr;
+    errno = 0;
     const int status = sqlite3_prepare_v3(impl_->database.get(), sql.data(), static_cast<int>(sql.size()),
                                           SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     StatementHandle statement(raw);
@@ -259,11 +264,13 @@ Result<void> Connection::checkpoint(bool restart) {
   sqlite3* database = impl_->database.get();
   sqlite3_busy_timeout(database, static_cast<int>(kCheckpointPatience.count()));
   const int mode = restart ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  errno = 0;
   const int status = sqlite3_wal_checkpoint_v2(database, nullptr, mode, nullptr, nullptr);
+  Result<void> done;
+  if (status != SQLITE_OK) done = fail(error(status));
   sqlite3_busy_timeout(database, static_cast<int>(kBusyTimeout.count()));
-  if (status == SQLITE_OK && restart) impl_->wal_pages = 0;
-  if (status != SQLITE_OK) return fail(error(status));
-  return {};
+  if (done && restart) impl_->wal_pages = 0;
+  return done;
 }
 
 int Connection::wal_pages() const {

@@ -33,7 +33,7 @@ struct Blob {
   std::string_view bytes;
 };
 
-/// The error of a failed SQLite call, read from the connection right after it. Reasons: "store.full", "store.busy",
+/// The error of a failed SQLite call, made from the connection and errno right after it. Reasons: "store.full", "store.busy",
 /// "store.corrupt", "store.unavailable" (all unavailable), "store.constraint" (internal: a caller stored what the
 /// schema forbids). `directory` is where the database lies, for the remedy.
 Error error_of(sqlite3* database, int code, const std::filesystem::path& directory);
