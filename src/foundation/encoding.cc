@@ -18,7 +18,8 @@ std::string digest(const EVP_MD* algorithm, std::string_view bytes) {
 
 std::string sodium_base64(std::string_view bytes, int variant) {
   std::string out(sodium_base64_encoded_len(bytes.size(), variant), '\0');
-  sodium_bin2base64(out.data(), out.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), variant);
+  sodium_bin2base64(out.data(), out.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                    variant);
   out.pop_back();  // libsodium counts the terminating NUL
   return out;
 }
@@ -32,7 +33,9 @@ int hex_value(char c) {
 
 }  // namespace
 
-std::string base64_encode(std::string_view bytes) { return sodium_base64(bytes, sodium_base64_VARIANT_ORIGINAL); }
+std::string base64_encode(std::string_view bytes) {
+  return sodium_base64(bytes, sodium_base64_VARIANT_ORIGINAL);
+}
 std::string base64url_encode(std::string_view bytes) {
   return sodium_base64(bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
@@ -89,16 +92,23 @@ Result<std::string> percent_decode(std::string_view text) {
     }
     const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
     const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return fail(ErrorCode::invalid_argument, "a '%' must be followed by two hexadecimal digits");
+    if (high < 0 || low < 0)
+      return fail(ErrorCode::invalid_argument, "a '%' must be followed by two hexadecimal digits");
     out += static_cast<char>(high * 16 + low);
     i += 2;
   }
   return out;
 }
 
-std::string sha256(std::string_view bytes) { return digest(EVP_sha256(), bytes); }
-std::string sha384(std::string_view bytes) { return digest(EVP_sha384(), bytes); }
-std::string sha512(std::string_view bytes) { return digest(EVP_sha512(), bytes); }
+std::string sha256(std::string_view bytes) {
+  return digest(EVP_sha256(), bytes);
+}
+std::string sha384(std::string_view bytes) {
+  return digest(EVP_sha384(), bytes);
+}
+std::string sha512(std::string_view bytes) {
+  return digest(EVP_sha512(), bytes);
+}
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -5,7 +5,8 @@
 namespace inthub {
 namespace {
 
-// gRPC statuses: google/rpc/code.proto. Exit codes are documented in docs/cli.md; 2 is usage, as CLI11 and getopt have it.
+// gRPC statuses: google/rpc/code.proto. Exit codes are documented in docs/cli.md; 2 is usage, as CLI11 and getopt have
+// it.
 constexpr std::array kRows{
     ErrorCodeRow{ErrorCode::invalid_argument, "invalid_argument", 400, 3, 2},
     ErrorCodeRow{ErrorCode::unauthenticated, "unauthenticated", 401, 16, 3},
@@ -70,14 +71,30 @@ Error& Error::operator=(const Error& other) {
 Error& Error::operator=(Error&&) noexcept = default;
 Error::~Error() = default;
 
-ErrorCode Error::code() const { return body_->code; }
-std::string_view Error::reason() const { return body_->reason.empty() ? describe(body_->code).name : body_->reason; }
-const std::string& Error::message() const { return body_->message; }
-const std::string& Error::remedy() const { return body_->remedy; }
-const std::string& Error::field() const { return body_->field; }
-const std::map<std::string, std::string>& Error::details() const { return body_->details; }
-const std::vector<Violation>& Error::violations() const { return body_->violations; }
-std::optional<std::chrono::seconds> Error::retry_after() const { return body_->retry_after; }
+ErrorCode Error::code() const {
+  return body_->code;
+}
+std::string_view Error::reason() const {
+  return body_->reason.empty() ? describe(body_->code).name : body_->reason;
+}
+const std::string& Error::message() const {
+  return body_->message;
+}
+const std::string& Error::remedy() const {
+  return body_->remedy;
+}
+const std::string& Error::field() const {
+  return body_->field;
+}
+const std::map<std::string, std::string>& Error::details() const {
+  return body_->details;
+}
+const std::vector<Violation>& Error::violations() const {
+  return body_->violations;
+}
+std::optional<std::chrono::seconds> Error::retry_after() const {
+  return body_->retry_after;
+}
 
 Error&& Error::with_reason(std::string reason) && {
   body_->reason = std::move(reason);
@@ -107,6 +124,8 @@ Error&& Error::with_context(std::string_view what) && {
   body_->message.insert(0, ": ").insert(0, what);
   return std::move(*this);
 }
-Error Error::with_context(std::string_view what) const& { return Error(*this).with_context(what); }
+Error Error::with_context(std::string_view what) const& {
+  return Error(*this).with_context(what);
+}
 
 }  // namespace inthub

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kMaxUrlBytes = 8192;
 
-std::uint16_t default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
+std::uint16_t default_port(std::string_view scheme) {
+  return scheme == "https" ? 443 : 80;
+}
 
 std::unexpected<Error> bad_url(std::string message) {
   return fail(Error(ErrorCode::invalid_argument, std::move(message)).with_reason("url.invalid"));
@@ -52,8 +54,12 @@ std::string HttpUrl::origin() const {
   return text;
 }
 
-std::string HttpUrl::target() const { return query.empty() ? path : path + "?" + query; }
-std::string HttpUrl::to_string() const { return origin() + target(); }
+std::string HttpUrl::target() const {
+  return query.empty() ? path : path + "?" + query;
+}
+std::string HttpUrl::to_string() const {
+  return origin() + target();
+}
 bool HttpUrl::same_origin(const HttpUrl& other) const {
   return scheme == other.scheme && host == other.host && port == other.port;
 }

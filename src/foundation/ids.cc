@@ -1,8 +1,8 @@
 #include "foundation/ids.h"
 
-#include "foundation/clock.h"
-
 #include <cstring>
+
+#include "foundation/clock.h"
 
 namespace inthub {
 namespace {
@@ -16,7 +16,9 @@ int hex_value(char c) {
   return -1;
 }
 
-bool is_dash_position(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+bool is_dash_position(std::size_t i) {
+  return i == 8 || i == 13 || i == 18 || i == 23;
+}
 
 }  // namespace
 

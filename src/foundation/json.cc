@@ -1,5 +1,7 @@
 #include "foundation/json.h"
 
+#include <cstdint>
+#include <cstring>
 #include <optional>
 #include <set>
 #include <vector>
@@ -97,17 +99,24 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     return value;
   } catch (const Json::parse_error& error) {
     const Position at = position_of(text, error.byte == 0 ? 0 : error.byte - 1);
-    return fail(Error(ErrorCode::invalid_argument, fmt::format("not valid JSON at line {}, column {}", at.line, at.column))
-                    .with_reason("json.malformed"));
+    return fail(
+        Error(ErrorCode::invalid_argument, fmt::format("not valid JSON at line {}, column {}", at.line, at.column))
+            .with_reason("json.malformed"));
   } catch (const Json::exception&) {  // a number outside the range of double
     return fail(Error(ErrorCode::invalid_argument, "a number is out of range").with_reason("json.malformed"));
   }
 }
 
-std::string to_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::string to_pretty_text(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace); }
+std::string to_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+std::string to_pretty_text(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace);
+}
 
-JsonPtr share(Json value) { return std::make_shared<const Json>(std::move(value)); }
+JsonPtr share(Json value) {
+  return std::make_shared<const Json>(std::move(value));
+}
 
 std::string pointer_token(std::string_view key) {
   std::string out;
@@ -124,7 +133,29 @@ std::string pointer_token(std::string_view key) {
   return out;
 }
 
+namespace {
+
+/// Each byte that is no part of a well-formed sequence becomes U+FFFD.
+std::string repaired(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::size_t length = 1;
+    while (length <= 4 && length <= text.size() && !is_utf8(text.substr(0, length))) ++length;
+    if (length > 4 || length > text.size()) {
+      out += "\xEF\xBF\xBD";
+      length = 1;
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+}  // namespace
+
 void append_json_string(std::string& out, std::string_view text) {
+  if (!is_utf8(text)) return append_json_string(out, repaired(text));
   out += '"';
   for (const char c : text) {
     switch (c) {
@@ -157,6 +188,14 @@ void append_json_string(std::string& out, std::string_view text) {
 bool is_utf8(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
+    // Nearly all text is ASCII: eight bytes at a time while no high bit is set.
+    std::uint64_t word = 0;
+    while (i + sizeof word <= text.size()) {
+      std::memcpy(&word, text.data() + i, sizeof word);
+      if ((word & 0x8080808080808080ULL) != 0) break;
+      i += sizeof word;
+    }
+    if (i == text.size()) break;
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x80) {
       ++i;

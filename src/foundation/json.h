@@ -35,7 +35,7 @@ JsonPtr share(Json value);
 
 /// Escapes one reference token for an RFC 6901 pointer: "a/b~c" becomes "a~1b~0c".
 std::string pointer_token(std::string_view key);
-/// `text` as a JSON string with its quotes, appended to `out`.
+/// `text` as a JSON string with its quotes, appended to `out`; bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
 /// Whether the bytes are well-formed UTF-8 (RFC 3629).

@@ -15,10 +15,14 @@ Secret::Secret(std::string value) : value_(std::move(value)) {
   wipe(value);
 }
 
-Secret::~Secret() { wipe(value_); }
+Secret::~Secret() {
+  wipe(value_);
+}
 
 SecretPtr make_secret(std::string&& value) {
-  auto secret = std::make_shared<const Secret>(std::string(value));
+  std::string copy(value);
+  auto secret = std::make_shared<const Secret>(std::move(copy));
+  wipe(copy);  // NOLINT(bugprone-use-after-move): moving a short string leaves its bytes behind
   wipe(value);
   return secret;
 }

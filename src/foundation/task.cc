@@ -1,7 +1,5 @@
 #include "foundation/task.h"
 
-#include "foundation/log.h"
-
 #include <exception>
 #include <list>
 
@@ -15,10 +13,13 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "foundation/log.h"
+
 namespace inthub {
 namespace {
 
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 constexpr asio::use_awaitable_t<IoExecutor> kUseTask;
 
 bool is_cancellation(const std::exception_ptr& error) {
@@ -29,6 +30,10 @@ bool is_cancellation(const std::exception_ptr& error) {
   } catch (...) {
     return false;
   }
+}
+
+Task<void> run(std::function<Task<void>()> make) {
+  co_await make();
 }
 
 }  // namespace
@@ -66,11 +71,21 @@ Task<bool> OneShotSignal::wait(Deadline deadline) {
     if (state->notified) co_return true;
     state->waiter = timer;
   }
+  // Also when this coroutine is destroyed while it waits: a timer must not outlive its context in the hands of a
+  // sender.
+  const struct Forget {
+    State& of;
+    ~Forget() {
+      const std::scoped_lock lock(of.mutex);
+      of.waiter.reset();
+    }
+  } forget{*state};
   boost::system::error_code ended;
   co_await timer->async_wait(asio::redirect_error(kUseTask, ended));
-  const std::scoped_lock lock(state->mutex);
-  state->waiter.reset();
-  if (state->notified) co_return true;
+  {
+    const std::scoped_lock lock(state->mutex);
+    if (state->notified) co_return true;
+  }
   if (!ended) co_return false;
   throw boost::system::system_error(asio::error::operation_aborted);
 }
@@ -110,9 +125,9 @@ bool TaskScope::spawn(std::function<Task<void>()> make) {
       const std::scoped_lock lock(state->mutex);
       closed = state->closed;
     }
-    auto owned = std::make_shared<std::function<Task<void>()>>(std::move(make));
-    asio::co_spawn(state->context.get_executor(), (*owned)(),
-                   asio::bind_cancellation_slot(signal->slot(), [state, signal, owned](const std::exception_ptr& error) {
+    // `make` is called inside the coroutine, so that its exceptions end where the task's do, and lives as long as it.
+    asio::co_spawn(state->context.get_executor(), run(std::move(make)),
+                   asio::bind_cancellation_slot(signal->slot(), [state, signal](const std::exception_ptr& error) {
                      if (error && !is_cancellation(error)) log::exception("background task", error);
                      // The slot still refers to the signal while this handler runs, so it goes in a later turn.
                      asio::post(state->context, [state, signal] {
@@ -156,6 +171,8 @@ Task<void> sleep_for(std::chrono::steady_clock::duration duration) {
   co_await timer.async_wait(kUseTask);
 }
 
-Task<void> yield_to_context() { co_await asio::post(co_await asio::this_coro::executor, kUseTask); }
+Task<void> yield_to_context() {
+  co_await asio::post(co_await asio::this_coro::executor, kUseTask);
+}
 
 }  // namespace inthub
