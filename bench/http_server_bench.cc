@@ -5,15 +5,15 @@
 //
 // Prints "<base URL>" on one line and serves GET /bench until standard input ends.
 
-#include "foundation/metrics.h"
-#include "server/http/http_server.h"
-
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
 #include <unistd.h>
+
+#include "foundation/metrics.h"
+#include "server/http/http_server.h"
 
 namespace inthub {
 namespace {

@@ -330,17 +330,7 @@ Connection::Parsed Connection::parse_body() {
     case RequestParser::Step::need_more:
       break;
   }
-  if (!read_pending_ && begin_ > body_floor_) {
-    std::memmove(buffer_.data() + body_floor_, buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_ - body_floor_;
-    begin_ = body_floor_;
-  }
-  if (end_ == buffer_.size()) {
-    close_after_output_ = true;
-    refuse(400, Error(ErrorCode::invalid_argument, "a chunk's header or the trailer is too long")
-                    .with_reason("http.malformed_chunk"));
-    return Parsed::answered;
-  }
+  if (!read_pending_) begin_ = end_ = body_floor_;  // all of it was consumed
   if (parser_.head().expects_continue && !continue_sent_ && parser_.body().empty() && begin_ == end_) {
     continue_sent_ = true;
     output_ += kContinue;
@@ -692,7 +682,7 @@ void Connection::on_timeout() {
 }
 
 void Connection::linger() {
-  if (peer_finished_) {
+  if (peer_finished_ || worker_.is_cut_short()) {
     close();
     return;
   }

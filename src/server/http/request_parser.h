@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "foundation/error.h"
+#include "server/http/chunked_body.h"
 
 namespace inthub::http {
 
@@ -41,7 +42,7 @@ struct RequestHead {
 
 /// One HTTP/1.x request (RFC 9112), stricter than the RFC demands wherever two parsers could disagree about where a
 /// message ends: bare LF, folded fields, repeated Content-Length, Content-Length beside Transfer-Encoding, any transfer
-/// coding but "chunked", and a missing or repeated Host are refused. Boost.Beast does the tokenising. Not thread-safe.
+/// coding but "chunked", and a missing or repeated Host are refused. Boost.Beast takes the head apart. Not thread-safe.
 class RequestParser {
  public:
   static constexpr std::size_t kMaxFields = 100;                          ///< 431 beyond
@@ -83,6 +84,9 @@ class RequestParser {
   RequestHead head_;
   std::string body_;
   std::optional<Refusal> refusal_;
+  ChunkedBody chunks_;
+  bool is_chunked_ = false;
+  std::size_t body_left_ = 0;   ///< when not chunked
   std::size_t scanned_ = 0;     ///< bytes already searched for the end of the head
   std::size_t line_start_ = 0;  ///< where the line that contains scanned_ begins
 };

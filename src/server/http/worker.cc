@@ -179,6 +179,7 @@ void Worker::begin_drain() {
 
 void Worker::cut_short() {
   asio::post(*context_, [this] {
+    cut_short_ = true;
     for (const auto& connection : connections_) connection->cut_short();
   });
 }

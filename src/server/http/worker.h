@@ -73,6 +73,7 @@ class Worker {
   ResponseWriter& writer() { return writer_; }
   RandomSource& random();
   bool is_draining() const { return draining_; }
+  bool is_cut_short() const { return cut_short_; }
   void note_in_flight(int change) { in_flight_change_ += change; }
   /// The connection has closed and nothing refers to it any more; it may be reused or destroyed once the stack has
   /// unwound.
@@ -109,6 +110,7 @@ class Worker {
   std::size_t rejecting_ = 0;  ///< connections that only get told that there are too many
   bool tick_armed_ = false;
   bool draining_ = false;
+  bool cut_short_ = false;
   bool emptied_ = false;
   std::binary_semaphore empty_{0};
   std::thread thread_;
