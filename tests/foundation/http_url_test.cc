@@ -38,7 +38,12 @@ TEST(HttpUrl, AddressesAreKnownAsSuch) {
   EXPECT_TRUE(six.is_ip_literal);
   EXPECT_EQ(six.host, "2001:db8::1");
   EXPECT_EQ(six.to_string(), "http://[2001:db8::1]:5000/x");
-  EXPECT_FALSE(url("http://1.2.3.4.example/").is_ip_literal);
+  const HttpUrl name = url("http://1.2.3.4.example/x");
+  EXPECT_FALSE(name.is_ip_literal);
+  EXPECT_EQ(name.host, "1.2.3.4.example");
+  EXPECT_EQ(name.path, "/x");
+  EXPECT_TRUE(url("https://[2001:db8:0:0::1]/").same_origin(url("https://[2001:DB8::1]/")))
+      << "one address has many spellings";
 }
 
 TEST(HttpUrl, SameOriginMeansSchemeHostAndPort) {
@@ -81,7 +86,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadUrl{"OtherScript", "https://caf\xC3\xA9.example/canary"},
         BadUrl{"EncodedOtherScript", "https://caf%C3%A9.example/canary"}, BadUrl{"BadAddress", "https://[canary]/"},
         BadUrl{"OpenBracket", "https://[::1/canary"}, BadUrl{"FutureAddress", "https://[v1.canary]/"},
-        BadUrl{"ZoneId", "https://[fe80::1%25eth0]/canary"}, BadUrl{"TooLong", "https://h/" + std::string(8192, 'a')}),
+        BadUrl{"ZoneId", "https://[fe80::1%25eth0]/canary"}, BadUrl{"TextBehindTheAddress", "https://[::1].canary/"},
+        BadUrl{"TextBehindThePort", "https://10.0.0.1:80.canary/"}, BadUrl{"TwoPorts", "https://h:80:81/canary"},
+        BadUrl{"ShortAddress", "https://127.1/canary"}, BadUrl{"HexadecimalAddress", "https://0x7f.0x1/canary"},
+        BadUrl{"OneNumber", "https://2130706433/canary"}, BadUrl{"AddressOutOfRange", "https://1.2.3.256/canary"},
+        BadUrl{"AddressWithDot", "https://127.0.0.1./canary"}, BadUrl{"BracketInPath", "https://h/[canary]"},
+        BadUrl{"TwoFragments", "https://h/#a#canary"}, BadUrl{"LongHost", "https://" + std::string(254, 'a') + "/"},
+        BadUrl{"TooLong", "https://h/" + std::string(8192, 'a')}),
     [](const auto& test) { return test.param.name; });
 
 struct Reference {
