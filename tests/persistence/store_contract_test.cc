@@ -1,7 +1,7 @@
 #include "persistence/store_contract.h"
 
 #include <algorithm>
-#include <cctype>
+#include <iterator>
 
 #include <gmock/gmock.h>
 
@@ -481,6 +481,41 @@ TYPED_TEST(StoreContract, ACursorOfAnotherQueryIsRefused) {
     ASSERT_FALSE(page) << test.name;
     EXPECT_EQ(page.error().code(), ErrorCode::invalid_argument) << test.name;
     EXPECT_EQ(page.error().reason(), "cursor.invalid") << test.name;
+  }
+}
+
+/// Adapters may fetch few and many matches in different ways; both must give one list.
+TYPED_TEST(StoreContract, FewAndManyMatchesAreListedAlike) {
+  constexpr int kMany = 1'100;
+  Transaction change;
+  for (int i = 0; i < kMany; ++i) {
+    Integration row = this->rows.integration("row " + std::to_string(i * 7919 % kMany),
+                                             i % 2 == 0 ? "registry.oci" : "registry.harbor");
+    row.created_at = Timestamp(std::chrono::milliseconds(i % 10));
+    for (const Change& part : this->rows.creation(row).changes()) {
+      std::visit([&](const auto& kind) { change.add(kind); }, part);
+    }
+  }
+  this->commit(std::move(change));
+  for (const Sort sort : {Sort::name, Sort::created_at}) {
+    const auto walk = [&](IntegrationFilter filter) {
+      filter.sort = sort;
+      std::vector<Integration> all;
+      Page page{.limit = 300};
+      do {
+        IntegrationPage answer = this->list(filter, page);
+        std::ranges::move(answer.items, std::back_inserter(all));
+        page.after = std::move(answer.next);
+      } while (!page.after.empty());
+      return all;
+    };
+    const std::vector<Integration> many = walk({.family = "registry", .health = "unknown"});
+    ASSERT_EQ(many.size(), static_cast<std::size_t>(kMany));
+    std::vector<Integration> odd = many;
+    std::erase_if(odd, [](const Integration& row) { return row.type != "registry.harbor"; });
+    EXPECT_EQ(this->names(walk({.type = "registry.harbor"})), this->names(odd));
+    EXPECT_EQ(this->names(walk({.health = "unknown"})), this->names(many));
+    EXPECT_EQ(this->names(walk({.health = "healthy"})), std::vector<std::string>{});
   }
 }
 

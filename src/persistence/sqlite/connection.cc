@@ -15,10 +15,7 @@ struct CloseDatabase {
 };
 using DatabaseHandle = std::unique_ptr<sqlite3, CloseDatabase>;
 
-struct FinalizeStatement {
-  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-};
-using StatementHandle = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+using StatementHandle = std::shared_ptr<sqlite3_stmt>;
 
 /// SQLITE_TRANSIENT: SQLite copies the bytes.
 sqlite3_destructor_type copy_bytes() {
@@ -225,11 +222,12 @@ Result<Statement> Connection::prepare(std::string_view sql) {
     errno = 0;
     const int status = sqlite3_prepare_v3(impl_->database.get(), sql.data(), static_cast<int>(sql.size()),
                                           SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-    StatementHandle statement(raw);
+    StatementHandle statement(raw, &sqlite3_finalize);
     if (status != SQLITE_OK) return fail(error(status));
+    if (impl_->statements.size() >= kMaxCachedStatements) impl_->statements.clear();
     found = impl_->statements.emplace(std::move(key), std::move(statement)).first;
   }
-  return Statement(impl_->database.get(), found->second.get(), impl_->directory);
+  return Statement(impl_->database.get(), found->second, impl_->directory);
 }
 
 Result<void> Connection::run(std::string_view sql) {

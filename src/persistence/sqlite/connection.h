@@ -28,14 +28,18 @@ inline constexpr int kCacheKibibytes = 2048;
 inline constexpr std::chrono::milliseconds kBusyTimeout{10'000};
 /// How long a checkpoint that empties the WAL waits for readers.
 inline constexpr std::chrono::milliseconds kCheckpointPatience{250};
+/// Prepared statements kept per connection, at some 5 KB each. When they are that many, the cache starts again and the
+/// usual few are compiled anew.
+inline constexpr std::size_t kMaxCachedStatements = 64;
+
 /// Bytes that are stored as BLOB.
 struct Blob {
   std::string_view bytes;
 };
 
-/// The error of a failed SQLite call, made from the connection and errno right after it. Reasons: "store.full", "store.busy",
-/// "store.corrupt", "store.unavailable" (all unavailable), "store.constraint" (internal: a caller stored what the
-/// schema forbids). `directory` is where the database lies, for the remedy.
+/// The error of a failed SQLite call, made from the connection and errno right after it. Reasons: "store.full",
+/// "store.busy", "store.corrupt", "store.unavailable" (all unavailable), "store.constraint" (internal: a caller stored
+/// what the schema forbids). `directory` is where the database lies, for the remedy.
 Error error_of(sqlite3* database, int code, const std::filesystem::path& directory);
 
 /// A prepared statement borrowed from its connection's cache; gives it back reset and unbound. Lives shorter than the
@@ -43,12 +47,13 @@ Error error_of(sqlite3* database, int code, const std::filesystem::path& directo
 /// SQLite.
 class Statement {
  public:
-  Statement(sqlite3* database, sqlite3_stmt* statement, const std::filesystem::path& directory)
-      : database_(database), statement_(statement), directory_(directory) {}
+  Statement(sqlite3* database, std::shared_ptr<sqlite3_stmt> owner, const std::filesystem::path& directory)
+      : database_(database), owner_(std::move(owner)), statement_(owner_.get()), directory_(directory) {}
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   Statement(Statement&& other) noexcept
       : database_(other.database_),
+        owner_(std::move(other.owner_)),
         statement_(std::exchange(other.statement_, nullptr)),
         directory_(other.directory_),
         next_(other.next_),
@@ -120,6 +125,7 @@ class Statement {
   void note(int status);
 
   sqlite3* database_;
+  std::shared_ptr<sqlite3_stmt> owner_;  // shared with the cache, which may drop it first
   sqlite3_stmt* statement_;
   const std::filesystem::path& directory_;
   int next_ = 1;
@@ -143,8 +149,7 @@ class Connection {
 
   /// One or more statements without parameters and rows.
   Result<void> execute(const char* sql);
-  /// From the cache, compiled at first use. The cache has no bound of its own: this room's SQL texts are a fixed set,
-  /// values are always bound. Errors: those of error_of().
+  /// From the cache, compiled at first use. Errors: those of error_of().
   Result<Statement> prepare(std::string_view sql);
   /// prepare() and run(), for statements without parameters.
   Result<void> run(std::string_view sql);

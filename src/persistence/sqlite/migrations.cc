@@ -160,6 +160,8 @@ constexpr const char* kLists = R"sql(
 CREATE INDEX idx_integrations_by_name ON integrations(tenant_id, name COLLATE NOCASE, id, type_id, health_status);
 CREATE INDEX idx_integrations_by_created ON integrations(tenant_id, created_at, id, type_id, health_status);
 CREATE INDEX idx_integrations_by_updated ON integrations(tenant_id, updated_at, id, type_id, health_status);
+CREATE INDEX idx_integrations_by_type ON integrations(tenant_id, type_id, health_status);
+CREATE INDEX idx_integrations_by_health ON integrations(tenant_id, health_status);
 
 CREATE TABLE integration_counts (
   tenant_id TEXT NOT NULL,

@@ -61,38 +61,46 @@ Result<std::optional<T>> find_one(Connection& connection, std::string_view sql, 
   return std::optional<T>(read(*statement));
 }
 
-/// The filter's values, bound as ?1 to ?6 by every query over integrations; an absent filter is NULL.
-struct BoundFilter {
-  TenantId tenant;
-  std::optional<std::string> type;
-  std::optional<std::string> family_first;  ///< "registry." and "registry/": '/' follows '.' in ASCII
-  std::optional<std::string> family_end;
-  std::optional<std::string> health;
-  std::optional<std::string> pattern;
-
-  BoundFilter(TenantId owner, const IntegrationFilter& filter) : tenant(owner) {
-    if (!filter.type.empty()) type = filter.type;
+/// A filter as SQL terms and the values of their parameters, in the same order. Absent parts make no term.
+class FilterTerms {
+ public:
+  FilterTerms(TenantId tenant, const IntegrationFilter& filter) : tenant_(tenant) {
+    if (!filter.type.empty()) add("type_id = ?", filter.type);
     if (!filter.family.empty()) {
-      family_first = filter.family + ".";
-      family_end = filter.family + "/";
+      add("type_id >= ?", filter.family + ".");
+      add("type_id < ?", filter.family + "/");  // '/' follows '.' in ASCII
     }
-    if (!filter.health.empty()) health = filter.health;
-    if (!filter.query.empty()) {
-      pattern = "%";
-      for (const char c : filter.query) {
-        if (c == '%' || c == '_' || c == '\\') *pattern += '\\';
-        *pattern += c;
-      }
-      *pattern += '%';
-    }
+    if (!filter.health.empty()) add("health_status = ?", filter.health);
+    if (!filter.query.empty()) add(R"(name LIKE ? ESCAPE '\')", "%" + escaped(filter.query) + "%");
   }
-  void bind(Statement& statement) const { statement.bind(tenant, type, family_first, family_end, health, pattern); }
+  const std::string& sql() const { return sql_; }
+  void bind(Statement& statement) const {
+    statement.bind(tenant_);
+    for (const std::string& value : values_) statement.bind(value);
+  }
+
+ private:
+  void add(std::string_view term, std::string value) {
+    sql_.append(" AND ").append(term);
+    values_.push_back(std::move(value));
+  }
+  static std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+      if (c == '%' || c == '_' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out;
+  }
+
+  TenantId tenant_;
+  std::string sql_ = "tenant_id = ?";
+  std::vector<std::string> values_;
 };
 
-constexpr std::string_view kCountedFilter =
-    "tenant_id = ?1 AND (?2 IS NULL OR type_id = ?2) AND (?3 IS NULL OR (type_id >= ?3 AND type_id < ?4)) "
-    "AND (?5 IS NULL OR health_status = ?5)";
-constexpr std::string_view kNameFilter = R"(AND (?6 IS NULL OR name LIKE ?6 ESCAPE '\'))";
+/// So few matches are fetched by an index on the filter and then sorted. More are dense enough to be met soon by
+/// walking along the index of the sort order; walking to find a few would look at every integration of the tenant.
+constexpr std::int64_t kFewMatches = 1'000;
 
 std::string_view sort_column(IntegrationFilter::Sort sort) {
   switch (sort) {
@@ -119,54 +127,76 @@ std::string sort_key(const IntegrationFilter& filter, const Integration& last) {
   return last.name;
 }
 
-std::string list_sql(const IntegrationFilter& filter, bool from_cursor) {
+/// The index that finds few matches; empty where the one of the sort order serves.
+std::string_view filter_index(const IntegrationFilter& filter, std::int64_t matches) {
+  if (matches > kFewMatches) return {};
+  if (!filter.type.empty() || !filter.family.empty()) return "INDEXED BY idx_integrations_by_type";
+  if (!filter.health.empty()) return "INDEXED BY idx_integrations_by_health";
+  return {};
+}
+
+std::string_view sort_index(IntegrationFilter::Sort sort) {
+  switch (sort) {
+    case IntegrationFilter::Sort::created_at:
+      return "INDEXED BY idx_integrations_by_created";
+    case IntegrationFilter::Sort::updated_at:
+      return "INDEXED BY idx_integrations_by_updated";
+    case IntegrationFilter::Sort::name:
+      break;
+  }
+  return "INDEXED BY idx_integrations_by_name";
+}
+
+std::string list_sql(const FilterTerms& terms, const IntegrationFilter& filter, bool from_cursor,
+                     std::int64_t matches) {
   const std::string_view column = sort_column(filter.sort);
   const std::string_view direction = filter.descending ? "DESC" : "ASC";
   const char compare = filter.descending ? '<' : '>';
+  const std::string_view few = filter_index(filter, matches);
   // The first comparison finds the place in the index: SQLite 3.40 does not use an index for a row value with a
   // collation.
   const std::string after =
-      from_cursor ? fmt::format("AND {0} {1}= ?9 AND ({0}, id) {1} (?9, ?10)", column, compare) : std::string();
+      from_cursor ? fmt::format("AND {0} {1}= ? AND ({0}, id) {1} (?, ?)", column, compare) : std::string();
   return fmt::format("SELECT " INTEGRATION_COLUMNS
-                     " FROM integrations WHERE {} {} {} ORDER BY {} {}, id {} LIMIT ?7 OFFSET ?8",
-                     kCountedFilter, kNameFilter, after, column, direction, direction);
+                     " FROM integrations {} WHERE {} {} ORDER BY {} {}, id {} LIMIT ? OFFSET ?",
+                     few.empty() ? sort_index(filter.sort) : few, terms.sql(), after, column, direction, direction);
 }
 
-Result<std::int64_t> count_integrations(Connection& connection, const BoundFilter& filter) {
-  // Counting rows is only needed when names are searched; otherwise the totals are kept as rows change.
+Result<std::int64_t> count_integrations(Connection& connection, const FilterTerms& terms,
+                                        const IntegrationFilter& filter) {
+  // Rows are only counted when names are searched; otherwise the totals are kept as rows change.
   const std::string sql =
-      filter.pattern ? fmt::format("SELECT count(*) FROM integrations WHERE {} {}", kCountedFilter, kNameFilter)
-                     : fmt::format("SELECT coalesce(sum(total), 0) FROM integration_counts WHERE {}", kCountedFilter);
+      filter.query.empty()
+          ? fmt::format("SELECT coalesce(sum(total), 0) FROM integration_counts WHERE {}", terms.sql())
+          : fmt::format("SELECT count(*) FROM integrations INDEXED BY idx_integrations_by_name WHERE {}", terms.sql());
   Result<Statement> statement = connection.prepare(sql);
   if (!statement) return fail(std::move(statement).error());
-  if (filter.pattern) {
-    filter.bind(*statement);
-  } else {
-    statement->bind(filter.tenant, filter.type, filter.family_first, filter.family_end, filter.health);
-  }
+  terms.bind(*statement);
   const Result<bool> row = statement->step();
   if (!row) return fail(row.error());
   return *row ? statement->integer(0) : 0;
 }
 
-Result<std::vector<Integration>> list_rows(Connection& connection, const BoundFilter& bound,
-                                           const IntegrationFilter& filter, const std::optional<ListCursor>& cursor,
-                                           std::int64_t limit, std::int64_t offset) {
-  Result<Statement> statement = connection.prepare(list_sql(filter, cursor.has_value()));
-  if (!statement) return fail(std::move(statement).error());
-  bound.bind(*statement);
-  statement->bind(limit, offset);
-  if (cursor) {
-    if (filter.sort == IntegrationFilter::Sort::name) {
-      statement->bind(cursor->key);
-    } else {
-      std::int64_t milliseconds = 0;
-      std::from_chars(cursor->key.data(), cursor->key.data() + cursor->key.size(), milliseconds);
-      statement->bind(milliseconds);
-    }
-    statement->bind(cursor->last);
+void bind_cursor(Statement& statement, const IntegrationFilter& filter, const ListCursor& cursor) {
+  if (filter.sort == IntegrationFilter::Sort::name) {
+    statement.bind(cursor.key, cursor.key, cursor.last);
+    return;
   }
+  std::int64_t milliseconds = 0;
+  std::from_chars(cursor.key.data(), cursor.key.data() + cursor.key.size(), milliseconds);
+  statement.bind(milliseconds, milliseconds, cursor.last);
+}
+
+Result<std::vector<Integration>> list_rows(Connection& connection, const FilterTerms& terms,
+                                           const IntegrationFilter& filter, const std::optional<ListCursor>& cursor,
+                                           std::int64_t matches, std::int64_t limit, std::int64_t offset) {
   std::vector<Integration> rows;
+  if (offset >= matches) return rows;
+  Result<Statement> statement = connection.prepare(list_sql(terms, filter, cursor.has_value(), matches));
+  if (!statement) return fail(std::move(statement).error());
+  terms.bind(*statement);
+  if (cursor) bind_cursor(*statement, filter, *cursor);
+  statement->bind(limit, offset);
   for (;;) {
     const Result<bool> row = statement->step();
     if (!row) return fail(row.error());
@@ -230,13 +260,14 @@ Result<IntegrationPage> list_integrations(Connection& connection, TenantId tenan
   }
   const int limit = bounded(page.limit);
   const std::int64_t offset = cursor ? 0 : std::max<std::int64_t>(page.offset, 0);
-  const BoundFilter bound(tenant, filter);
+  const FilterTerms terms(tenant, filter);
   const Snapshot snapshot(connection);
   if (!snapshot.begun()) return fail(snapshot.begun().error());
-  const Result<std::int64_t> total = count_integrations(connection, bound);
+  const Result<std::int64_t> total = count_integrations(connection, terms, filter);
   if (!total) return fail(total.error());
   // One row more than asked for tells whether there is a next page.
-  Result<std::vector<Integration>> rows = list_rows(connection, bound, filter, cursor, std::int64_t{limit} + 1, offset);
+  Result<std::vector<Integration>> rows =
+      list_rows(connection, terms, filter, cursor, *total, std::int64_t{limit} + 1, offset);
   if (!rows) return fail(std::move(rows).error());
   IntegrationPage answer{.items = std::move(*rows), .total = *total, .next = {}};
   if (answer.items.size() > static_cast<std::size_t>(limit)) {
