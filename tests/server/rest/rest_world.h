@@ -17,6 +17,7 @@
 #include "connector_runtime/connector_runtime.h"
 #include "credentials/credential_resolver.h"
 #include "credentials/secret_sealer.h"
+#include "foundation/log.h"
 #include "foundation/metrics.h"
 #include "integration_manager/integration_manager.h"
 #include "persistence/sqlite/sqlite_store.h"
@@ -131,6 +132,12 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+/// The store reports each database that it makes; a hundred of them would bury a failure.
+inline const bool kQuietLog = [] {
+  log::configure(log::Level::warning, log::Format::text);
+  return true;
+}();
 
 inline constexpr std::string_view kDigest = "sha256:b5b2b2c507a0944348e0303114d8d93aaaa081732b86451d9bce1f432a537bc7";
 
