@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::int64_t kLongestCallSeconds = 3600;
 
+const std::vector<std::string> kOutputWords{"table", "json", "yaml"};  // NOLINT(cert-err58-cpp): of literals
+
 constexpr const char* kDescription =
     "Integration Hub: one place for every external system that release tooling talks to. These commands speak to a "
     "running hub "
@@ -43,8 +45,8 @@ void add_global_options(CLI::App& root, GlobalOptions& global) {
   takes_file(root.add_option("--server-ca", global.connection.server_ca_file,
                              "PEM file of the authority that signed the hub's own certificate; also INTHUB_SERVER_CA"));
   one_of(root.add_option("--output,-o", global.output,
-                         "How results are shown; json and yaml are one document; default table"),
-         {"table", "json", "yaml"});
+                         "How results are shown; json and yaml are one document; also INTHUB_OUTPUT; default table"),
+         kOutputWords);
   root.add_option("--max-time", global.max_seconds,
                   fmt::format("Longest wait for one answer of the hub; default {}", kDefaultCallTime.count()))
       ->type_name("SECONDS")
@@ -151,6 +153,16 @@ int run_cli(const std::vector<std::string>& args, CliEnvironment& environment) {
   } catch (const CLI::ParseError& error) {
     return usage_error(early, root,
                        Error(ErrorCode::invalid_argument, sentence_of(error, root)).with_reason("cli.usage"));
+  }
+
+  if (root.get_option("--output")->count() == 0) {
+    if (const auto output = environment.variable("INTHUB_OUTPUT"); output && !output->empty()) global.output = *output;
+    if (std::ranges::find(kOutputWords, global.output) == kOutputWords.end()) {
+      return usage_error(early, root,
+                         Error(ErrorCode::invalid_argument,
+                               fmt::format("INTHUB_OUTPUT must be one of {}", fmt::join(kOutputWords, ", ")))
+                             .with_reason("cli.usage"));
+    }
   }
 
   CommandContext context(environment, global);

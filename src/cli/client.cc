@@ -141,9 +141,7 @@ HttpClient::Options http_options() {
 
 struct HubClient::Impl {
   Impl(AddressPolicy address_policy, HttpUrl url)
-      : policy(std::move(address_policy)),
-        base(std::move(url)),
-        http(http_options(), policy, metrics) {}
+      : policy(std::move(address_policy)), base(std::move(url)), http(http_options(), policy, metrics) {}
 
   AddressPolicy policy;
   Metrics metrics;

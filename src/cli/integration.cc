@@ -48,7 +48,7 @@ Result<std::optional<int>> test_before_saving(CommandContext& context, const Int
   const bool success = member_at(*answer->data, "success") == Json(true);
   const bool refused = !success && !flags.force;
   if (context.output.for_people()) {
-    show_connection_test(context.output, name, *answer->data);
+    show_connection_test(context.output, name, *answer->data, Tested::draft);
     context.output.line();
   } else if (refused) {
     context.output.document(*answer->data);
@@ -211,7 +211,7 @@ Result<int> test(CommandContext& context, const std::string& integration, bool c
   if (!answer) return fail(std::move(answer).error());
   context.output.done();
   if (context.output.for_people()) {
-    show_connection_test(context.output, integration, *answer->data);
+    show_connection_test(context.output, integration, *answer->data, Tested::stored);
   } else {
     context.output.document(*answer->data);
   }
@@ -248,7 +248,8 @@ struct ResourceFlags {
 Result<int> resources(CommandContext& context, const std::string& integration, const ResourceFlags& flags) {
   Result<std::string> id = context.find_integration_id(integration);
   if (!id) return fail(std::move(id).error());
-  context.output.progress(fmt::format("listing {} of {} …", flags.type, integration));
+  context.output.progress(
+      fmt::format("listing {} of {} …", flags.type.empty() ? "resources" : flags.type, integration));
   auto listing = context.list(
       path_of(*id, "resources"),
       {{"type", flags.type}, {"parent", flags.parent}, {"q", flags.query}, {"fresh", flags.fresh ? "true" : ""}},

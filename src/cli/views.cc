@@ -71,6 +71,14 @@ void show_map(Output& output, std::string_view title, const Json& map) {
   output.table(table);
 }
 
+/// The command that mends what a step points at.
+std::string command_for(const std::string& pointer, const std::string& integration) {
+  if (pointer.starts_with("/credential"))
+    return fmt::format("inthub integration set-credential {} --secret-stdin", integration);
+  const std::string option = option_for_pointer(pointer);
+  return fmt::format("inthub integration update {} {}", integration, option.empty() ? "--set …" : option);
+}
+
 }  // namespace
 
 void show_integration(Output& output, const Json& integration) {
@@ -110,7 +118,7 @@ void show_integrations(Output& output, const Json& integrations) {
   output.table(table);
 }
 
-void show_connection_test(Output& output, std::string_view name, const Json& test) {
+void show_connection_test(Output& output, std::string_view name, const Json& test, Tested tested) {
   const bool success = member_at(test, "success") == Json(true);
   output.line(fmt::format("{} {}: {} ({}, {})", success ? output.paint("✓", Tone::good) : output.paint("✗", Tone::bad),
                           output.paint(printable(name), Tone::strong),
@@ -147,10 +155,9 @@ void show_connection_test(Output& output, std::string_view name, const Json& tes
     output.line(fmt::format("What to do about {}:", output.paint(printable(entry.name), Tone::strong)));
     if (!entry.remedy.empty()) output.line("  " + printable(entry.remedy));
     if (entry.field.empty()) continue;
-    const std::string option = option_for_pointer(entry.field);
-    output.line(fmt::format(
-        "  config field: {}{}", printable(entry.field),
-        option.empty() ? "" : fmt::format(" (`inthub integration update {} {}`)", printable(name), option)));
+    const std::string what = tested == Tested::stored ? fmt::format("`{}`", command_for(entry.field, printable(name)))
+                                                      : option_for_pointer(entry.field);
+    output.line(fmt::format("  {}{}{}", printable(entry.field), what.empty() ? "" : ": ", what));
   }
 }
 

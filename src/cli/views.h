@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "foundation/json.h"
@@ -12,7 +13,9 @@ class Output;
 
 void show_integration(Output& output, const Json& integration);
 void show_integrations(Output& output, const Json& integrations);
-void show_connection_test(Output& output, std::string_view name, const Json& test);
+/// Whether what was tested is stored, so that a command could change it.
+enum class Tested : std::uint8_t { draft, stored };
+void show_connection_test(Output& output, std::string_view name, const Json& test, Tested tested);
 void show_health(Output& output, std::string_view name, const Json& health);
 void show_resources(Output& output, const Json& resources);
 void show_types(Output& output, const Json& types);
