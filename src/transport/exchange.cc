@@ -425,6 +425,7 @@ FailedExchange Exchange::facts(CURLcode code) const {
   failed.has_client_certificate = !profile_->client_certificate_pem.empty();
   failed.progress = progress_;
   failed.progress.connected = connections_opened_ > 0 || progress_.request_sent;
+  failed.connections_opened = connections_opened_;
   failed.peer_address = peer_address();
   failed.tls = tls_;
   failed.denied_address = denied_address_;

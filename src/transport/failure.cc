@@ -229,8 +229,17 @@ bool client_certificate_was_refused(const FailedExchange& failed) {
   return alert == kAlertHandshakeFailure && !failed.has_client_certificate;
 }
 
+/// With TLS 1.3 the client has finished its handshake, and sent its request, before the server has looked at the client
+/// certificate. A server that then closes with the request unread resets the connection, and its alert may be lost.
+bool client_certificate_was_probably_refused(const FailedExchange& failed) {
+  const bool was_reset = failed.os_error == ECONNRESET || failed.os_error == EPIPE;
+  return was_reset && failed.connections_opened > 0 && failed.progress.header_bytes == 0 && failed.tls &&
+         failed.tls->client_certificate_requested && failed.tls->version == "TLSv1.3";
+}
+
 Error client_certificate_refused(const FailedExchange& failed) {
-  const std::string words = SSL_alert_desc_string_long(*failed.tls->fatal_alert);
+  const std::string words = failed.tls->fatal_alert ? SSL_alert_desc_string_long(*failed.tls->fatal_alert)
+                                                    : "it asked for one and reset the connection";
   if (!failed.has_client_certificate) {
     return with_reason(ErrorCode::unavailable, "tls.client_certificate_refused", "/clientCertificate",
                        fmt::format("{} wants a client certificate, and none is configured", next_hop(failed)),
@@ -407,7 +416,9 @@ Error explain(const FailedExchange& failed) {
     default:
       break;
   }
-  if (client_certificate_was_refused(failed)) return client_certificate_refused(failed);
+  if (client_certificate_was_refused(failed) || client_certificate_was_probably_refused(failed)) {
+    return client_certificate_refused(failed);
+  }
   if (stage == HttpStage::proxy) return proxy_refused(failed);
   if (stage == HttpStage::tls) return tls_failed(failed);
   if (stage == HttpStage::dns || stage == HttpStage::tcp) return not_connected(failed);

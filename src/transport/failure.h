@@ -37,6 +37,7 @@ struct FailedExchange {
   std::optional<Proxy> proxy;  ///< when the exchange goes through one
   bool has_client_certificate = false;
   Progress progress;
+  long connections_opened = 0;
   std::string peer_address;  ///< "192.0.2.1:443" once connected
   std::shared_ptr<const TlsWatch> tls;
   std::optional<Error> denied_address;

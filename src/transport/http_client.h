@@ -26,15 +26,15 @@ class Metrics;
 /// or identity (CA bundle, client certificate, proxy and its credential, tenant). TLS sessions are never resumed, so
 /// every connection is verified. The remembered address of a host is shared within the same bounds.
 struct TransportProfile {
-  std::string
-      ca_bundle_pem;  ///< trusted *in addition to* the system's store, at most 1 MiB; empty: the system's store alone
-  std::string client_certificate_pem;                 ///< chain, leaf first; empty: none
-  SecretPtr client_key_pem;                           ///< required with a client certificate
-  std::string proxy_url;                              ///< "http://host:port", "https://…" or "socks5h://…"; empty: none
-  SecretPtr proxy_password;                           ///< optional; "user:password"
-  std::vector<std::string> no_proxy;                  ///< host names, ".suffixes", CIDRs, as in the NO_PROXY convention
+  /// Trusted *in addition to* the system's store, at most 1 MiB; empty: the system's store alone.
+  std::string ca_bundle_pem = {};
+  std::string client_certificate_pem = {};            ///< chain, leaf first; empty: none
+  SecretPtr client_key_pem = {};                      ///< required with a client certificate
+  std::string proxy_url = {};                         ///< "http://host:port", "https://…" or "socks5h://…"; empty: none
+  SecretPtr proxy_password = {};                      ///< optional; "user:password"
+  std::vector<std::string> no_proxy = {};             ///< host names, ".suffixes", CIDRs, as in the NO_PROXY convention
   std::chrono::milliseconds connect_timeout{10'000};  ///< DNS + TCP + TLS
-  std::string partition;  ///< connections are never shared across partitions; the tenant's id
+  std::string partition = {};  ///< connections are never shared across partitions; the tenant's id
 };
 using TransportProfilePtr = std::shared_ptr<const TransportProfile>;
 
@@ -44,9 +44,9 @@ using TransportProfilePtr = std::shared_ptr<const TransportProfile>;
 /// meanwhile; other methods are never sent twice.
 struct HttpRequest {
   std::string method = "GET";
-  HttpUrl url;
-  Headers headers;
-  std::string body;
+  HttpUrl url = {};
+  Headers headers = {};
+  std::string body = {};
   std::size_t max_body_bytes = std::size_t{8} << 20;  ///< of the response, after content decoding
   std::size_t max_header_bytes = std::size_t{64} << 10;
   /// True: gzip and deflate are asked for and decoded (within max_body_bytes); a decoded answer has no Content-Encoding
@@ -117,8 +117,8 @@ class HttpClient {
         512;  ///< requests at once, one connection each; further ones queue within their deadline
     std::size_t max_idle_connections = 128;  ///< kept alive beside those in use
     std::chrono::seconds idle_timeout{60};   ///< an idle connection is not used any longer after this, and closed
-    std::string system_ca_file;              ///< empty: /etc/ssl/certs/ca-certificates.crt
-    std::string user_agent;                  ///< "inthub/0.1.0"
+    std::string system_ca_file = {};         ///< empty: /etc/ssl/certs/ca-certificates.crt
+    std::string user_agent = {};             ///< "inthub/0.1.0"
   };
   /// Starts the thread. `policy` and `metrics` must outlive the client.
   HttpClient(Options options, const AddressPolicy& policy, Metrics& metrics);

@@ -221,7 +221,7 @@ class PeerServer::Impl::Connection final : public PeerConnection {
   }
 
   void finish() {
-    if (tls_) SSL_shutdown(tls_.get());
+    if (tls_ && SSL_is_init_finished(tls_.get()) == 1) SSL_shutdown(tls_.get());
     ERR_clear_error();
     // An orderly end: what the client still sends must not turn the close into a reset that destroys the answer.
     ::shutdown(socket_, SHUT_WR);
@@ -356,10 +356,8 @@ class PeerServer::Impl::Connection final : public PeerConnection {
 void PeerServer::Impl::serve(int socket) {
   {
     Connection connection(*this, socket);
-    if (connection.handshake()) {
-      script(connection);
-      if (!connection.is_reset()) connection.finish();
-    }
+    if (connection.handshake()) script(connection);
+    if (!connection.is_reset()) connection.finish();
   }
   {
     const std::scoped_lock lock(mutex);

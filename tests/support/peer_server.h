@@ -79,8 +79,8 @@ Script connect_proxy(Handler plain = {});
 class PeerServer {
  public:
   struct Options {
-    std::optional<Identity> tls;  ///< serve TLS with this certificate
-    std::string client_ca_pem;    ///< refuse clients without a certificate of this authority (TLS only)
+    std::optional<Identity> tls = {};  ///< serve TLS with this certificate
+    std::string client_ca_pem = {};    ///< refuse clients without a certificate of this authority (TLS only)
     bool tls12_only = false;
     std::uint16_t port = 0;  ///< 0: any free one
   };

@@ -28,11 +28,11 @@ class Process {
   static constexpr std::chrono::seconds kTerminationGrace{5};
 
   struct Options {
-    std::map<std::string, std::string> environment;  ///< added to a minimal one (PATH, HOME, LANG)
-    std::filesystem::path working_directory;         ///< empty: the caller's
-    std::filesystem::path output;                    ///< standard output and error go there; empty: discarded
-    std::filesystem::path error_output;              ///< standard error alone; empty: as `output`
-    std::string input;                               ///< read by the child as standard input; at most 64 KiB
+    std::map<std::string, std::string> environment = {};  ///< added to a minimal one (PATH, HOME, LANG)
+    std::filesystem::path working_directory = {};         ///< empty: the caller's
+    std::filesystem::path output = {};                    ///< standard output and error go there; empty: discarded
+    std::filesystem::path error_output = {};              ///< standard error alone; empty: as `output`
+    std::string input = {};                               ///< read by the child as standard input; at most 64 KiB
   };
 
   /// Starts the child. argv[0] is looked up as find_program() does. Throws std::runtime_error when it cannot be
