@@ -16,55 +16,55 @@ class MainJob(unittest.TestCase):
         cls.index = cls.registry.push("team/app", "v1", "v2")
         cls.registry.push("team/web", "latest", marker="web")
         cls.hub = cls.scratch.hub()
-        cls.id = cls.hub.create(cls.registry, "main")
+        cls.integration = cls.hub.create(cls.registry, "main")
 
     def steps(self, data):
         return {step["name"]: step for step in data["steps"]}
 
     def test_connection_test_passes_every_step_in_order(self) -> None:
-        data = self.hub.post(f"/integrations/{self.id}/test").data
+        data = self.hub.post(f"/integrations/{self.integration}/test").data
         self.assertTrue(data["success"], data)
         self.assertEqual([s["name"] for s in data["steps"]], ["dns", "tcp", "tls", "http", "authentication", "capability"])
         self.assertEqual({s["status"] for s in data["steps"]}, {"pass"})
 
     def test_health_is_healthy_and_stored(self) -> None:
-        self.assertEqual(self.hub.get(f"/integrations/{self.id}/health").data["status"], "healthy")
-        self.assertEqual(self.hub.get(f"/integrations/{self.id}").data["healthStatus"], "healthy")
+        self.assertEqual(self.hub.get(f"/integrations/{self.integration}/health").data["status"], "healthy")
+        self.assertEqual(self.hub.get(f"/integrations/{self.integration}").data["healthStatus"], "healthy")
 
     def test_repositories_and_tags_are_listed(self) -> None:
-        repos = self.hub.get(f"/integrations/{self.id}/resources?type=repos").data
+        repos = self.hub.get(f"/integrations/{self.integration}/resources?type=repos").data
         self.assertEqual([r["name"] for r in repos["resources"]], ["team/app", "team/web"])
-        tags = self.hub.get(f"/integrations/{self.id}/resources?type=tags&parent=team/app").data
+        tags = self.hub.get(f"/integrations/{self.integration}/resources?type=tags&parent=team/app").data
         self.assertEqual(sorted(r["name"] for r in tags["resources"]), ["v1", "v2"])
-        digests = self.hub.get(f"/integrations/{self.id}/resources?type=digests&parent=team/app").data
-        self.assertEqual({r["attributes"]["digest"] for r in digests["resources"]}, {self.index})
+        digests = self.hub.get(f"/integrations/{self.integration}/resources?type=digests&parent=team/app").data
+        self.assertEqual({r["id"] for r in digests["resources"]}, {self.index})
 
     def test_tag_resolves_to_the_digest_that_skopeo_sees(self) -> None:
-        data = self.hub.post(f"/integrations/{self.id}/resolve", {"imageRef": "team/app:v1"}).data
+        data = self.hub.post(f"/integrations/{self.integration}/resolve", {"imageRef": "team/app:v1"}).data
         expected = "sha256:" + hashlib.sha256(self.registry.raw_manifest("team/app:v1")).hexdigest()
         self.assertEqual(data["digest"], expected)
         self.assertEqual(data["digest"], self.index)
-        again = self.hub.post(f"/integrations/{self.id}/resolve", {"imageRef": "team/app:v1"}).data
+        again = self.hub.post(f"/integrations/{self.integration}/resolve", {"imageRef": "team/app:v1"}).data
         self.assertTrue(again["cached"])
-        fresh = self.hub.post(f"/integrations/{self.id}/resolve?fresh=true", {"imageRef": "team/app:v1"}).data
+        fresh = self.hub.post(f"/integrations/{self.integration}/resolve?fresh=true", {"imageRef": "team/app:v1"}).data
         self.assertFalse(fresh["cached"])
 
     def test_manifest_bytes_hash_to_the_digest(self) -> None:
-        raw = self.hub.get(f"/integrations/{self.id}/manifest?ref=team/app:v1&raw=true")
+        raw = self.hub.get(f"/integrations/{self.integration}/manifest?ref=team/app:v1&raw=true")
         self.assertEqual("sha256:" + hashlib.sha256(raw.body).hexdigest(), self.index)
         self.assertEqual(raw.headers["content-type"], "application/vnd.oci.image.index.v1+json")
-        data = self.hub.get(f"/integrations/{self.id}/manifest?ref=team/app:v1").data
+        data = self.hub.get(f"/integrations/{self.integration}/manifest?ref=team/app:v1").data
         self.assertEqual([p["name"] for p in data["platforms"]], ["linux/amd64", "linux/arm64"])
 
     def test_verify_tells_a_right_from_a_wrong_digest(self) -> None:
-        right = self.hub.post(f"/integrations/{self.id}/verify", {"imageRef": "team/app:v1", "digest": self.index}).data
+        right = self.hub.post(f"/integrations/{self.integration}/verify", {"imageRef": "team/app:v1", "digest": self.index}).data
         self.assertTrue(right["verified"], right)
-        wrong = self.hub.post(f"/integrations/{self.id}/verify",
+        wrong = self.hub.post(f"/integrations/{self.integration}/verify",
                               {"imageRef": "team/web:latest", "digest": self.index}).data
         self.assertFalse(wrong["verified"], wrong)
 
     def test_missing_tag_is_said_with_the_registrys_words(self) -> None:
-        reply = self.hub.post(f"/integrations/{self.id}/resolve", {"imageRef": "team/app:nope"})
+        reply = self.hub.post(f"/integrations/{self.integration}/resolve", {"imageRef": "team/app:nope"})
         self.assertIn(reply.status, (404, 502))
         self.assertIn("team/app", reply.error["message"])
 

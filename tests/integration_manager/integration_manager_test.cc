@@ -229,7 +229,7 @@ TEST_F(IntegrationManagerTest, EndpointWithAPasswordIsRefused) {
 
 TEST_F(IntegrationManagerTest, NamesThatWouldReadAsSomethingElseAreRefused) {
   for (const std::string name :
-       {"", "local", "01890a5d-ac96-774b-bcce-b302099a8057", "a\tb", std::string(121, 'x').c_str()}) {
+       {"", "local", "01890a5d-ac96-774b-bcce-b302099a8057", "a\tb", std::string(121, 'x')}) {
     EXPECT_THAT(broken_fields(input(name)), ElementsAre("/name")) << name;
   }
   EXPECT_THAT(broken_fields(input("Produktion Zürich 🚀")), ElementsAre());
