@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -226,14 +227,12 @@ bool is_docker_hub_name(std::string_view host) {
   return std::ranges::find(kDockerHubNames, host) != kDockerHubNames.end();
 }
 
-std::string host_and_port(const HttpUrl& endpoint) {
-  return endpoint.origin().substr(endpoint.scheme.size() + 3);
-}
-
 }  // namespace
 
 std::string ImageReference::to_string() const {
-  std::string text = to_lower(domain) + "/" + path;
+  // MYHOST/app names a host by its upper case only: in lower case it would be a path on Docker Hub.
+  const std::string lower = to_lower(domain);
+  std::string text = (looks_like_domain(lower) ? lower : domain) + "/" + path;
   if (!tag.empty()) text += ":" + tag;
   if (!digest.empty()) text += "@" + digest;
   return text;
@@ -265,6 +264,12 @@ bool is_docker_hub(const HttpUrl& endpoint) {
   return endpoint.scheme == "https" && endpoint.port == kDefaultHttpsPort && is_docker_hub_name(endpoint.host);
 }
 
+std::string registry_domain(const HttpUrl& endpoint) {
+  if (is_docker_hub(endpoint)) return std::string(kDockerHub);
+  std::string domain = endpoint.origin().substr(endpoint.scheme.size() + 3);
+  return looks_like_domain(domain) ? domain : fmt::format("{}:{}", domain, endpoint.port);
+}
+
 Result<ImageReference> parse_image_reference(std::string_view text) {
   const auto parts = split(text);
   if (!parts) return fail(parts.error());
@@ -279,7 +284,7 @@ Result<ImageReference> resolve_in_registry(std::string_view text, const HttpUrl&
   const auto parts = split(text);
   if (!parts) return fail(parts.error());
   const bool hub = is_docker_hub(endpoint);
-  const std::string own = hub ? std::string(kDockerHub) : to_lower(host_and_port(endpoint));
+  std::string own = registry_domain(endpoint);
   if (!parts->domain.empty()) {
     const auto named = split_domain(parts->domain);
     const std::string bare_host =
@@ -293,7 +298,7 @@ Result<ImageReference> resolve_in_registry(std::string_view text, const HttpUrl&
           "use the integration of that registry, or leave the registry out of the reference");
     }
   }
-  return with_defaults(*parts, own, hub);
+  return with_defaults(*parts, std::move(own), hub);
 }
 
 }  // namespace inthub::oci

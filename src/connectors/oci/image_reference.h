@@ -29,7 +29,8 @@ struct ImageReference {
 
   /// What to ask a registry for: the digest if there is one, else the tag.
   const std::string& target() const { return digest.empty() ? tag : digest; }
-  /// Every part written out, the domain in lower case: "docker.io/library/ubuntu:22.04".
+  /// Every part written out: "docker.io/library/ubuntu:22.04". The domain is in lower case, unless it would not be read
+  /// as one then (MYHOST/app). Reading it again gives the same text.
   std::string to_string() const;
 
   bool operator==(const ImageReference&) const = default;
@@ -61,6 +62,9 @@ Result<ImageReference> resolve_in_registry(std::string_view text, const HttpUrl&
 bool is_repository_name(std::string_view path);
 /// Whether `tag` is a tag: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`. Pure.
 bool is_tag(std::string_view tag);
+/// The domain by which references name the endpoint's registry: host and port in lower case, docker.io for Docker Hub.
+/// A host without a dot always has its port, because it would not be read as a host otherwise. Pure.
+std::string registry_domain(const HttpUrl& endpoint);
 /// Whether the endpoint is Docker Hub's registry, under any of its names. Pure.
 bool is_docker_hub(const HttpUrl& endpoint);
 

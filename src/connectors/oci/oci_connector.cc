@@ -390,13 +390,12 @@ std::string url_of(const OciConfig& config, std::string_view target) {
 }
 
 Resource repository_resource(const OciConfig& config, const std::string& name) {
-  std::string host = config.endpoint.origin().substr(config.endpoint.scheme.size() + 3);
   return {.type = std::string(kRepos),
           .id = name,
           .name = name,
           .url = url_of(config, fmt::format("/v2/{}/tags/list", name)),
           .parent_id = {},
-          .attributes = {{"reference", (is_docker_hub(config.endpoint) ? "docker.io" : host) + "/" + name}}};
+          .attributes = {{"reference", registry_domain(config.endpoint) + "/" + name}}};
 }
 
 /// Whether a refusal means that the registry has no catalog for this credential, rather than that it failed.
@@ -774,7 +773,7 @@ Task<Result<ResourceList>> OciConnector::list_digests(CallContext& call, const D
   }
   std::size_t unresolved = 0;
   for (const std::string& tag : names->names) {
-    const ImageReference image{.domain = config->endpoint.host,
+    const ImageReference image{.domain = registry_domain(config->endpoint),
                                .path = *repository,
                                .tag = tag,
                                .digest = {},
