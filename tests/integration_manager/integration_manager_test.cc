@@ -87,9 +87,8 @@ class IntegrationManagerTest : public testing::Test {
     type.family = "test";
     type.display_name = "Scripted";
     type.config_schema = share(Json::parse(kSchema));
-    ASSERT_TRUE(connectors_.add(ConnectorFactory{.type = type, .authenticator = "none", .make = [this] {
-                                                   return std::make_unique<ScriptedConnector>(script_);
-                                                 }}));
+    ASSERT_TRUE(connectors_.add(ConnectorFactory{
+        .type = type, .authenticator = "", .make = [this] { return std::make_unique<ScriptedConnector>(script_); }}));
     Transaction types;
     types.add(UpsertIntegrationType{IntegrationTypeRow{.id = type.id,
                                                        .display_name = type.display_name,
@@ -228,8 +227,9 @@ TEST_F(IntegrationManagerTest, EndpointWithAPasswordIsRefused) {
 }
 
 TEST_F(IntegrationManagerTest, NamesThatWouldReadAsSomethingElseAreRefused) {
-  for (const std::string name :
-       {"", "local", "01890a5d-ac96-774b-bcce-b302099a8057", "a\tb", std::string(121, 'x')}) {
+  const std::vector<std::string> names{"", "local", "01890a5d-ac96-774b-bcce-b302099a8057", "a\tb",
+                                       std::string(121, 'x')};
+  for (const std::string& name : names) {
     EXPECT_THAT(broken_fields(input(name)), ElementsAre("/name")) << name;
   }
   EXPECT_THAT(broken_fields(input("Produktion Zürich 🚀")), ElementsAre());
