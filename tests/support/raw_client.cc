@@ -65,7 +65,7 @@ std::string RawClient::read_answer(bool has_body) {
       constexpr std::string_view name = "Content-Length: ";
       const std::size_t field = received_.find(name);
       std::size_t size = head_end + 4;
-      if (has_body && field < head_end) size += std::stoul(received_.substr(field + name.size()));
+      if (has_body && field < head_end) size += std::stoul(received_.substr(field + name.size(), 20));
       if (received_.size() >= size) {
         std::string answer = received_.substr(0, size);
         received_.erase(0, size);

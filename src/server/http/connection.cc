@@ -104,6 +104,7 @@ void Connection::detach() {
 }
 
 void Connection::reset() {
+  parser_.reset();
   phase_ = Phase::idle;
   peer_finished_ = close_after_output_ = continue_sent_ = request_ready_ = rejected_ = false;
   begin_ = end_ = sent_ = 0;
@@ -421,7 +422,7 @@ void Connection::respond(const ServerResponse& response) {
   const auto now = Clock::now();
   const RequestHead& head = parser_.head();
   if (!head.keep_alive || worker_.is_draining()) close_after_output_ = true;
-  ResponseWriter::Form form{.request_id = request_id_, .omit_body = head.method == "HEAD" && instruments_ != nullptr};
+  ResponseWriter::Form form{.request_id = request_id_, .omit_body = head.method == "HEAD"};
   if (close_after_output_) {
     form.persistence = ResponseWriter::Persistence::close;
   } else if (!head.is_http_1_1) {

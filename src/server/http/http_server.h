@@ -16,8 +16,20 @@ namespace inthub {
 
 class Metrics;
 
-/// HTTP/1.1 server: one thread and one io_context per worker, each with its own listening socket (SO_REUSEPORT),
-/// Boost.Asio on a concrete executor, Boost.Beast as the parser.
+/// HTTP/1.1 and 1.0 server: one thread and one io_context per worker, each with its own listening socket
+/// (SO_REUSEPORT).
+///
+/// The engine itself answers what is malformed or beyond a limit (400, 408, 413, 417, 431, 501, 503, 505), then, from
+/// the route, 404, 405 with Allow, 401 with WWW-Authenticate, 403 and 415, before the body is read. A handler that
+/// throws is a 500 that names the request id; the exception goes to the log. Every answer has Date, X-Request-Id,
+/// Cache-Control: no-store (unless the handler sets another) and X-Content-Type-Options: nosniff.
+///
+/// A handler is cancelled when its client resets the connection or closes it, when a write to it fails or stalls, a
+/// second after the request's deadline (504), and at stop() (503). A client that only ends its sending side (shutdown)
+/// still gets its answer: to tell the two apart, an HTTP/1.1 client whose stream ends while the handler runs is sent
+/// one interim answer, 102, which a closed socket answers with a reset. HTTP/1.0 knows no interim answers, so there the
+/// handler runs to its end. While a client has pipelined more than the receive buffer holds, its leaving is noticed
+/// only after the next answers.
 class HttpServer {
  public:
   struct Options {

@@ -119,6 +119,10 @@ void RequestParser::reset() {
   scanned_ = 0;
   line_start_ = 0;
   refusal_.reset();
+  auto fields = std::move(head_.fields);  // for their memory
+  fields.clear();
+  head_ = RequestHead{};
+  head_.fields = std::move(fields);
   if (body_.capacity() > kMaxRetainedBody) {
     body_ = std::string();
   } else {
@@ -160,10 +164,6 @@ RequestParser::Step RequestParser::parse_head(std::string_view received, std::si
   seen.request_target = seen.content_length = seen.transfer_encoding = seen.expect = {};
   seen.hosts = seen.content_lengths = seen.transfer_encodings = seen.authorizations = 0;
   seen.head_done = false;
-  auto fields = std::move(head_.fields);
-  fields.clear();
-  head_ = RequestHead{};
-  head_.fields = std::move(fields);
   seen.tokens.emplace(head_, seen, limits_);
   error_code error;
   const std::size_t parsed = seen.tokens->put(boost::asio::const_buffer(received.data(), head_size), error);

@@ -326,6 +326,15 @@ TEST_F(HttpServerTest, HeadIsAnsweredLikeGetWithoutTheBody) {
   EXPECT_THAT(head, HasSubstr("Content-Length: " + std::to_string(full.size() - full.find("\r\n\r\n") - 4) + "\r\n"));
 }
 
+TEST_F(HttpServerTest, ARefusalBehindAHeadHasItsBody) {
+  start();
+  RawClient client(server_->port());
+  client.send(request("HEAD", "/hello"));
+  client.read_answer(false);
+  client.send("nonsense\r\n\r\n");
+  EXPECT_EQ(body_of(client.read_to_end())["error"]["reason"], "http.malformed");
+}
+
 TEST_F(HttpServerTest, ConnectionCloseIsHonoured) {
   start();
   RawClient client(server_->port());
