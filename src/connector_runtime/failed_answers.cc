@@ -56,7 +56,10 @@ ConnectionTest failed_test(const Error& error, const CallTrail& trail) {
     if (in_authentication) {
       test.steps.push_back(failed_step("authentication", error));
     } else {
-      test.steps.back() = failed_step("http", error);
+      const std::size_t failed = error.reason().starts_with("tls.") ? 2 : 3;
+      test.steps.at(failed) = failed_step(kTransportSteps.at(failed), error);
+      for (std::size_t i = failed + 1; i < kTransportSteps.size(); ++i)
+        test.steps.at(i) = step_not_reached(kTransportSteps.at(i));
     }
   }
   conclude(test);

@@ -22,8 +22,8 @@ inline constexpr int kMostAttempts = 10;
 /// config.retryPolicy.
 struct RetryPolicy {
   int max_attempts = 3;  ///< the first one included; 1: no retry
-  std::chrono::milliseconds initial_delay{500};
-  std::chrono::milliseconds max_delay{10'000};
+  std::chrono::milliseconds initial_delay{1'000};
+  std::chrono::milliseconds max_delay = kLongestRetryWait;
 };
 
 /// Reads {maxAttempts, initialDelayMs, maxDelayMs}; what is absent or not a number keeps its default, what is out of

@@ -49,6 +49,10 @@ bool is_challenge(const HttpResponse& response) {
   return response.status == 401 || (response.status == 403 && response.headers.find("WWW-Authenticate").has_value());
 }
 
+bool has_credential_header(const Headers& headers) {
+  return std::ranges::any_of(headers, [](const Headers::Field& field) { return is_credential_header(field.first); });
+}
+
 /// W3C Trace Context, section 3.2: 32 lower-case hexadecimal digits, not all zero.
 bool is_trace_id(std::string_view text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos &&
@@ -83,7 +87,7 @@ class VendorHttpCall::Authentication final : public AuthenticationContext {
 
   Task<Result<HttpResponse>> send(HttpRequest request) override {
     const bool own = call_.call_.settings->owns(request.url);
-    if (call_.credential_ != nullptr) {
+    if (carries_credential(request)) {
       if (Result<void> allowed = call_.may_send_credential(request.url); !allowed) {
         co_return fail(std::move(allowed).error());
       }
@@ -103,6 +107,18 @@ class VendorHttpCall::Authentication final : public AuthenticationContext {
   }
 
  private:
+  /// In a header, or, as token services take it, in a form or a query.
+  bool carries_credential(const HttpRequest& request) const {
+    if (has_credential_header(request.headers)) return true;
+    if (call_.credential_ == nullptr) return false;
+    const std::string_view plain = call_.credential_->reveal();
+    const Secret encoded(percent_encode(plain));
+    const auto holds = [&](std::string_view text) {
+      return text.find(plain) != std::string_view::npos || text.find(encoded.reveal()) != std::string_view::npos;
+    };
+    return !plain.empty() && (holds(request.body) || holds(request.url.query));
+  }
+
   VendorHttpCall& call_;
 };
 
@@ -308,10 +324,7 @@ Task<Result<HttpResponse>> VendorHttpCall::ask(Hop& hop, const VendorRequest& wa
       .once = !wanted.retry || !is_idempotent(wanted.method), .observe = !wanted.retry, .of_authenticator = false};
   for (int challenges = 0;; ++challenges) {
     secrets_.remember_headers(hop.request.headers);
-    hop.authenticated = (hop.own && call_.settings->mutual_tls) ||
-                        std::ranges::any_of(hop.request.headers, [](const Headers::Field& field) {
-                          return is_credential_header(field.first);
-                        });
+    hop.authenticated = (hop.own && call_.settings->mutual_tls) || has_credential_header(hop.request.headers);
     Result<HttpResponse> response = co_await exchange(hop.request, *profile, manner);
     if (!response || authenticator == nullptr || challenges >= kMostChallenges || !is_challenge(*response)) {
       co_return response;
