@@ -217,8 +217,10 @@ Result<void> apply(Connection& connection, const Migration& migration) {
   if (done) done = connection.execute(record.c_str());
   if (done) done = connection.execute("COMMIT");
   if (!done && connection.in_transaction()) {
-    // The first failure is the one to report; a failing ROLLBACK changes nothing about it.
-    static_cast<void>(connection.execute("ROLLBACK"));
+    // The first failure is the one to report.
+    if (const Result<void> undone = connection.execute("ROLLBACK"); !undone) {
+      log::error("the database could not undo a failed migration", {{"error", undone.error().message()}});
+    }
   }
   return done;
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "foundation/log.h"
 #include "persistence/list_cursor.h"
 
 namespace inthub::sqlite {
@@ -212,8 +213,11 @@ class Snapshot {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
   ~Snapshot() {
-    // Nothing was written, so nothing is lost when this fails; the next BEGIN would report it.
-    if (connection_.in_transaction()) static_cast<void>(connection_.execute("ROLLBACK"));
+    if (!connection_.in_transaction()) return;
+    // Nothing was written, so nothing is lost.
+    if (const Result<void> ended = connection_.execute("ROLLBACK"); !ended) {
+      log::warning("a database snapshot could not be given back", {{"error", ended.error().message()}});
+    }
   }
   const Result<void>& begun() const { return begun_; }
 
@@ -222,8 +226,17 @@ class Snapshot {
   Result<void> begun_;
 };
 
-std::unexpected<Error> no_integration(std::string message) {
-  return fail(Error(ErrorCode::not_found, std::move(message)).with_reason("integration.not_found"));
+/// The row, or `missing` when there is none.
+template <class T>
+Result<T> required(Result<std::optional<T>> found, Error missing) {
+  if (!found) return fail(std::move(found).error());
+  std::optional<T> row = std::move(*found);
+  if (!row) return fail(std::move(missing));
+  return std::move(*row);
+}
+
+Error no_integration(std::string message) {
+  return Error(ErrorCode::not_found, std::move(message)).with_reason("integration.not_found");
 }
 
 int bounded(int limit) {
@@ -236,18 +249,14 @@ Result<Integration> find_integration(Connection& connection, TenantId tenant, In
   Result<std::optional<Integration>> found = find_one<Integration>(
       connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE id = ? AND tenant_id = ?", read_integration,
       id, tenant);
-  if (!found) return fail(std::move(found).error());
-  if (!*found) return no_integration(fmt::format("no integration has the id {}", id.to_string()));
-  return std::move(**found);
+  return required(std::move(found), no_integration(fmt::format("no integration has the id {}", id.to_string())));
 }
 
 Result<Integration> find_integration_by_name(Connection& connection, TenantId tenant, const std::string& name) {
   Result<std::optional<Integration>> found = find_one<Integration>(
       connection, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE tenant_id = ? AND name = ?", read_integration,
       tenant, name);
-  if (!found) return fail(std::move(found).error());
-  if (!*found) return no_integration(fmt::format("no integration has the name \"{}\"", name));
-  return std::move(**found);
+  return required(std::move(found), no_integration(fmt::format("no integration has the name \"{}\"", name)));
 }
 
 Result<IntegrationPage> list_integrations(Connection& connection, TenantId tenant, const IntegrationFilter& filter,
@@ -300,12 +309,9 @@ Result<Credential> find_credential(Connection& connection, TenantId tenant, Cred
                           .rotated_at = row.optional_time(6)};
       },
       tenant, id);
-  if (!found) return fail(std::move(found).error());
-  if (!*found) {
-    return fail(Error(ErrorCode::not_found, fmt::format("no credential has the id {}", id.to_string()))
-                    .with_reason("credential.not_found"));
-  }
-  return std::move(**found);
+  return required(std::move(found),
+                  Error(ErrorCode::not_found, fmt::format("no credential has the id {}", id.to_string()))
+                      .with_reason("credential.not_found"));
 }
 
 Result<std::vector<ApiToken>> all_tokens(Connection& connection) {
