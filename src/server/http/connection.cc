@@ -117,7 +117,7 @@ void Connection::reset() {
 
 void Connection::open(Socket socket, const asio::ip::tcp::endpoint& peer) {
   reset();
-  socket_.emplace(std::move(socket));
+  socket_ = std::make_unique<Socket>(std::move(socket));
   peer_address_ = peer.address().to_string();
   request_.peer_address = peer_address_;
   error_code ignored;
@@ -129,7 +129,7 @@ void Connection::open(Socket socket, const asio::ip::tcp::endpoint& peer) {
 void Connection::open_to_reject(Socket socket) {
   reset();
   rejected_ = true;
-  socket_.emplace(std::move(socket));
+  socket_ = std::make_unique<Socket>(std::move(socket));
   error_code ignored;
   socket_->non_blocking(true, ignored);
   identify({}, {});
@@ -275,7 +275,7 @@ Connection::Parsed Connection::accept_head() {
     return Parsed::answered;
   }
   instruments_ = &shared.routes[route_->number];
-  if (route_->needs && !authorize()) return Parsed::answered;
+  if (route_->needs && !authorize(*route_->needs)) return Parsed::answered;
   if (head.has_body && route_->takes_body && !is_json(head.content_type)) {
     refuse(415, Error(ErrorCode::unsupported_media_type, "the body must be JSON")
                     .with_reason("http.content_type")
@@ -291,7 +291,7 @@ Connection::Parsed Connection::accept_head() {
   return parse_body();
 }
 
-bool Connection::authorize() {
+bool Connection::authorize(Permission needed) {
   try {
     Result<Principal> principal = worker_.shared().authenticate(parser_.head().authorization);
     if (!principal) {
@@ -300,10 +300,10 @@ bool Connection::authorize() {
       respond(response);
       return false;
     }
-    if (principal->permission < *route_->needs) {
+    if (principal->permission < needed) {
       refuse(403,
              Error(ErrorCode::permission_denied, fmt::format("this needs the permission \"{}\"; the token has \"{}\"",
-                                                             name_of(*route_->needs), name_of(principal->permission)))
+                                                             name_of(needed), name_of(principal->permission)))
                  .with_remedy("use a token with that permission"));
       return false;
     }
@@ -531,7 +531,7 @@ void Connection::run_handler() {
   worker_.note_in_flight(1);
   arm_read();
   driving_ = true;
-  if (runner_ == Runner::parked) {
+  if (parked_) {
     runner_ = Runner::active;
     ParkedRunner runner = std::move(*parked_);
     parked_.reset();

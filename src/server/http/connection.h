@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -95,7 +96,7 @@ class Connection {
   Parsed parse_body();
   Parsed accept_head();
   /// Whether the caller may use the route; a refusal is answered already.
-  bool authorize();
+  bool authorize(Permission needed);
   void write_outgoing();
   void make_room();
   void arm_read();
@@ -126,7 +127,7 @@ class Connection {
   void retire_if_done();
 
   Worker& worker_;
-  std::optional<Socket> socket_;
+  std::unique_ptr<Socket> socket_;
   RequestParser parser_;
   Request request_;
   Alarm alarm_;

@@ -1,7 +1,7 @@
 #include "server/http/request_parser.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -98,7 +98,6 @@ struct RequestParser::Tokenizer {
     Tokenizer& seen_;
   };
 
-  std::optional<Message> tokens;
   std::string_view request_target;
   std::string_view content_length;
   std::string_view transfer_encoding;
@@ -108,6 +107,11 @@ struct RequestParser::Tokenizer {
   unsigned transfer_encodings = 0;
   unsigned authorizations = 0;
   bool head_done = false;
+  // What Beast makes of the head:
+  bool keep_alive = false;
+  bool has_body = false;
+  bool is_chunked = false;
+  std::uint64_t body_bytes = 0;  ///< by Content-Length
 };
 
 RequestParser::RequestParser(Limits limits) : limits_(limits), tokenizer_(std::make_unique<Tokenizer>()) {
@@ -131,7 +135,7 @@ void RequestParser::reset() {
 }
 
 RequestParser::Step RequestParser::refuse(int status, ErrorCode code, std::string_view reason, std::string message) {
-  refusal_.emplace(status, Error(code, std::move(message)).with_reason(std::string(reason)));
+  refusal_ = std::make_unique<const Refusal>(status, Error(code, std::move(message)).with_reason(std::string(reason)));
   return Step::refused;
 }
 
@@ -164,9 +168,9 @@ RequestParser::Step RequestParser::parse_head(std::string_view received, std::si
   seen.request_target = seen.content_length = seen.transfer_encoding = seen.expect = {};
   seen.hosts = seen.content_lengths = seen.transfer_encodings = seen.authorizations = 0;
   seen.head_done = false;
-  seen.tokens.emplace(head_, seen, limits_);
+  Tokenizer::Message message(head_, seen, limits_);
   error_code error;
-  const std::size_t parsed = seen.tokens->put(boost::asio::const_buffer(received.data(), head_size), error);
+  const std::size_t parsed = message.put(boost::asio::const_buffer(received.data(), head_size), error);
   if (error == BeastError::body_limit) {
     return refuse(413, ErrorCode::payload_too_large, "http.body_too_large",
                   fmt::format("the request's body is longer than {} bytes", limits_.max_body_bytes));
@@ -197,6 +201,10 @@ RequestParser::Step RequestParser::parse_head(std::string_view received, std::si
                   "the request line or a header field is malformed");
   }
   consumed = head_size;
+  seen.keep_alive = message.keep_alive();
+  seen.has_body = !message.is_done();
+  seen.is_chunked = message.chunked();
+  seen.body_bytes = message.content_length().value_or(0);
   return check_head();
 }
 
@@ -228,13 +236,13 @@ RequestParser::Step RequestParser::check_head() {
     return refuse(400, ErrorCode::invalid_argument, "http.target",
                   "the request target is not a path or an http URL (RFC 9112 section 3.2)");
   }
-  head_.keep_alive = seen.tokens->keep_alive();
-  head_.has_body = !seen.tokens->is_done();
-  is_chunked_ = seen.tokens->chunked();
+  head_.keep_alive = seen.keep_alive;
+  head_.has_body = seen.has_body;
+  is_chunked_ = seen.is_chunked;
   if (is_chunked_) {
     chunks_.start(limits_.max_body_bytes, limits_.max_header_bytes);
   } else {
-    body_left_ = static_cast<std::size_t>(seen.tokens->content_length().value_or(0));
+    body_left_ = static_cast<std::size_t>(seen.body_bytes);
   }
   if (!seen.expect.empty() && head_.is_http_1_1) {
     if (!equals_ignore_case(seen.expect, "100-continue")) {

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,7 +82,7 @@ class RequestParser {
   std::unique_ptr<Tokenizer> tokenizer_;
   RequestHead head_;
   std::string body_;
-  std::optional<Refusal> refusal_;
+  std::unique_ptr<const Refusal> refusal_;
   ChunkedBody chunks_;
   bool is_chunked_ = false;
   std::size_t body_left_ = 0;   ///< when not chunked

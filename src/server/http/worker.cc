@@ -42,22 +42,16 @@ class Worker::BufferedRandom final : public RandomSource {
 
 Worker::Worker(Shared& shared)
     : shared_(shared),
-      context_(std::make_unique<asio::io_context>(1)),
-      acceptor_(std::in_place, context_->get_executor()),
-      tick_(std::in_place, context_->get_executor()),
-      accept_pause_(std::in_place, context_->get_executor()),
       wheel_(std::chrono::steady_clock::now()),
-      random_(std::make_unique<BufferedRandom>()) {}
+      random_(std::make_unique<BufferedRandom>()),
+      context_(1),
+      acceptor_(context_.get_executor()),
+      tick_(context_.get_executor()),
+      accept_pause_(context_.get_executor()) {}
 
 Worker::~Worker() {
-  // Sockets and timers must go before their io_context; connections after it, because suspended handlers, which go with
-  // it, refer to their requests.
-  acceptor_.reset();
-  tick_.reset();
-  accept_pause_.reset();
   for (const auto& connection : connections_) connection->detach();
   for (const auto& connection : spare_) connection->detach();
-  context_.reset();
 }
 
 RandomSource& Worker::random() {
@@ -65,15 +59,15 @@ RandomSource& Worker::random() {
 }
 
 void Worker::start() {
-  asio::post(*context_, [this] { accept(); });
+  asio::post(context_, [this] { accept(); });
   thread_ = std::thread([this] { run(); });
 }
 
 void Worker::run() {
-  const auto work = asio::make_work_guard(*context_);
-  while (!context_->stopped()) {
+  const auto work = asio::make_work_guard(context_);
+  while (!context_.stopped()) {
     try {
-      context_->run();
+      context_.run();
     } catch (...) {
       log::exception("HTTP worker", std::current_exception());
     }
@@ -81,22 +75,22 @@ void Worker::run() {
 }
 
 void Worker::stop_and_join() {
-  context_->stop();
+  context_.stop();
   if (thread_.joinable()) thread_.join();
 }
 
 void Worker::accept() {
-  if (draining_ || !acceptor_->is_open()) return;
-  acceptor_->async_accept(*context_, accepted_peer_,
-                          [this](const error_code& error, Socket socket) { on_accepted(error, std::move(socket)); });
+  if (draining_ || !acceptor_.is_open()) return;
+  acceptor_.async_accept(context_, accepted_peer_,
+                         [this](const error_code& error, Socket socket) { on_accepted(error, std::move(socket)); });
 }
 
 void Worker::on_accepted(const error_code& error, Socket socket) {
   if (error == asio::error::operation_aborted || draining_) return;
   if (error && error != asio::error::connection_aborted) {
     log::warning("accepting a connection failed", {{"reason", error.message()}});
-    accept_pause_->expires_after(kAcceptPause);
-    accept_pause_->async_wait([this](const error_code& aborted) {
+    accept_pause_.expires_after(kAcceptPause);
+    accept_pause_.async_wait([this](const error_code& aborted) {
       if (!aborted) accept();
     });
     return;
@@ -127,7 +121,7 @@ void Worker::serve(Socket socket) {
 
 void Worker::retire(Connection& connection) {
   retired_.push_back(&connection);
-  if (retired_.size() == 1) asio::post(*context_, [this] { reap(); });
+  if (retired_.size() == 1) asio::post(context_, [this] { reap(); });
 }
 
 void Worker::reap() {
@@ -151,8 +145,8 @@ void Worker::reap() {
 void Worker::arm_tick() {
   if (tick_armed_) return;
   tick_armed_ = true;
-  tick_->expires_after(TimerWheel::kTick);
-  tick_->async_wait([this](const error_code& aborted) {
+  tick_.expires_after(TimerWheel::kTick);
+  tick_.async_wait([this](const error_code& aborted) {
     tick_armed_ = false;
     if (aborted) return;
     wheel_.advance(std::chrono::steady_clock::now(),
@@ -167,18 +161,18 @@ void Worker::flush_gauges() {
 }
 
 void Worker::begin_drain() {
-  asio::post(*context_, [this] {
+  asio::post(context_, [this] {
     draining_ = true;
     error_code ignored;
-    acceptor_->close(ignored);
-    accept_pause_->cancel();
+    acceptor_.close(ignored);
+    accept_pause_.cancel();
     for (const auto& connection : connections_) connection->begin_drain();
     signal_if_empty();
   });
 }
 
 void Worker::cut_short() {
-  asio::post(*context_, [this] {
+  asio::post(context_, [this] {
     cut_short_ = true;
     for (const auto& connection : connections_) connection->cut_short();
   });

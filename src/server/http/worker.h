@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <semaphore>
 #include <string>
 #include <thread>
@@ -55,8 +54,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  asio::io_context& context() { return *context_; }
-  Acceptor& acceptor() { return *acceptor_; }
+  asio::io_context& context() { return context_; }
+  Acceptor& acceptor() { return acceptor_; }
   void start();
   /// Thread-safe: stops accepting, closes idle connections; each other one closes after its answer.
   void begin_drain();
@@ -94,18 +93,20 @@ class Worker {
   using Timer =
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
+  // The order matters at the end: sockets and timers go before their io_context, connections after it, because
+  // suspended handlers, which go with it, refer to their requests.
   Shared& shared_;
-  std::unique_ptr<asio::io_context> context_;
-  std::optional<Acceptor> acceptor_;
-  std::optional<Timer> tick_;
-  std::optional<Timer> accept_pause_;
-  asio::ip::tcp::endpoint accepted_peer_;
   TimerWheel wheel_;
   ResponseWriter writer_;
   std::unique_ptr<BufferedRandom> random_;
   std::vector<std::unique_ptr<Connection>> connections_;  ///< by Connection::place()
   std::vector<std::unique_ptr<Connection>> spare_;
   std::vector<Connection*> retired_;
+  asio::io_context context_;
+  Acceptor acceptor_;
+  Timer tick_;
+  Timer accept_pause_;
+  asio::ip::tcp::endpoint accepted_peer_;
   int in_flight_change_ = 0;
   std::size_t rejecting_ = 0;  ///< connections that only get told that there are too many
   bool tick_armed_ = false;
