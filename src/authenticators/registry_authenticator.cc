@@ -340,10 +340,11 @@ Task<Result<bool>> RegistryAuthenticator::answer_challenge(AuthenticationContext
     secret = *std::move(resolved);
   }
   ScopeSet demanded;
-  auto chosen = choose_way(*challenges, settings, request, secret != nullptr, demanded);
-  if (!chosen) co_return fail(std::move(chosen).error());
-  if (!*chosen) co_return false;
-  const Way way = **std::move(chosen);
+  auto choice = choose_way(*challenges, settings, request, secret != nullptr, demanded);
+  if (!choice) co_return fail(std::move(choice).error());
+  const std::optional<Way> chosen = *std::move(choice);
+  if (!chosen) co_return false;
+  const Way& way = *chosen;
 
   const std::string_view sent = request.headers.find("Authorization").value_or("");
   const bool sent_bearer = sent.starts_with(kBearer);

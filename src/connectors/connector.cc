@@ -169,6 +169,7 @@ Task<Result<void>> Connector::cancel_step(CallContext& /*call*/, const std::stri
 
 std::vector<TestStep> transport_steps(const HttpTimings& timings, bool tls) {
   std::vector<TestStep> steps;
+  steps.reserve(kTransportSteps);
   for (std::size_t i = 0; i < kTransportSteps; ++i) steps.push_back(passed_step(i, timings, tls));
   return steps;
 }

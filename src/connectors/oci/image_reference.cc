@@ -45,9 +45,15 @@ std::unexpected<Error> bad_reference(std::string_view rule, std::string message,
                   .with_remedy(std::move(remedy)));
 }
 
+struct HostAndPort {
+  std::string host;  ///< lower case, IPv6 in brackets
+  std::optional<std::uint16_t> port;
+};
+
 /// The parts as written, before anything is defaulted.
 struct Parts {
   std::string_view domain;
+  HostAndPort host;  ///< the domain, taken apart
   std::string_view path;
   std::optional<std::string_view> tag;
   std::string digest;
@@ -79,11 +85,6 @@ bool is_host(std::string_view host) {
   }
 }
 
-struct HostAndPort {
-  std::string host;  ///< lower case, IPv6 in brackets
-  std::optional<std::uint16_t> port;
-};
-
 /// Splits a domain; the host is checked by is_host(). nullopt when the port is not a number of 1 to 65535.
 std::optional<HostAndPort> split_domain(std::string_view domain) {
   const std::size_t after_host = domain.starts_with('[') ? domain.find(']') : 0;
@@ -98,12 +99,12 @@ std::optional<HostAndPort> split_domain(std::string_view domain) {
   return out;
 }
 
-Result<void> check_domain(std::string_view domain) {
+Result<HostAndPort> read_domain(std::string_view domain) {
   if (domain.size() > kMaxDomainBytes) {
     return bad_reference("too_long", fmt::format("the registry host is longer than {} bytes", kMaxDomainBytes),
                          "check the part before the first \"/\"");
   }
-  const auto parts = split_domain(domain);
+  auto parts = split_domain(domain);
   if (!parts) {
     return bad_reference("port", "the port of the registry host is not a number from 1 to 65535",
                          "write host:port/path, or leave the port out");
@@ -114,7 +115,7 @@ Result<void> check_domain(std::string_view domain) {
                          "bracketed IPv6 address",
                          "use letters, digits, dashes and single dots (no underscore, no trailing dot, no zone)");
   }
-  return {};
+  return *std::move(parts);
 }
 
 Result<void> check_path(std::string_view path) {
@@ -180,7 +181,9 @@ Result<Parts> split(std::string_view text) {
   if (const std::size_t slash = name.find('/');
       slash != std::string_view::npos && looks_like_domain(name.substr(0, slash))) {
     parts.domain = name.substr(0, slash);
-    if (auto valid = check_domain(parts.domain); !valid) return fail(std::move(valid).error());
+    auto host = read_domain(parts.domain);
+    if (!host) return fail(std::move(host).error());
+    parts.host = *std::move(host);
     name.remove_prefix(slash + 1);
   }
   const std::size_t last_component = name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/');
@@ -286,12 +289,11 @@ Result<ImageReference> resolve_in_registry(std::string_view text, const HttpUrl&
   const bool hub = is_docker_hub(endpoint);
   std::string own = registry_domain(endpoint);
   if (!parts->domain.empty()) {
-    const auto named = split_domain(parts->domain);
-    const std::string bare_host =
-        named->host.starts_with('[') ? named->host.substr(1, named->host.size() - 2) : named->host;
+    const auto& [host, port] = parts->host;
+    const std::string bare_host = host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
     const std::uint16_t default_port = endpoint.scheme == "https" ? kDefaultHttpsPort : std::uint16_t{80};
     const bool same_host = bare_host == endpoint.host || (hub && is_docker_hub_name(bare_host));
-    if (!same_host || named->port.value_or(default_port) != endpoint.port) {
+    if (!same_host || port.value_or(default_port) != endpoint.port) {
       return bad_reference(
           "foreign_registry",
           fmt::format("it names the registry {}, but this integration is for {}", to_lower(parts->domain), own),

@@ -102,7 +102,7 @@ Result<std::string> decide_type(std::string_view content_type, const Json& body)
     if (inferred_type(body) == kSchema1.front()) return fail(refused_type(kSchema1.front()));
     return type;
   }
-  const std::string type = stated.empty() ? inferred_type(body) : media_type_of(stated);
+  std::string type = stated.empty() ? inferred_type(body) : media_type_of(stated);
   if (type.empty()) return malformed("has neither a media type nor the members of one");
   if (judge_content_type(type) != TypeVerdict::accepted) return fail(refused_type(type));
   return type;
@@ -124,18 +124,18 @@ Result<Json> read_object(std::string_view bytes) {
 /// A variant "v8" or "v8.1" as a number that orders; nullopt for anything else.
 std::optional<std::pair<int, int>> variant_number(std::string_view variant) {
   if (!variant.starts_with('v')) return std::nullopt;
-  variant.remove_prefix(1);
-  std::pair<int, int> number{};
-  const char* const end = variant.data() + variant.size();
-  auto [at, error] = std::from_chars(variant.data(), end, number.first);
-  if (error != std::errc{}) return std::nullopt;
-  if (at != end && *at == '.') {
-    const auto minor = std::from_chars(at + 1, end, number.second);
-    at = minor.ptr;
-    error = minor.ec;
-  }
-  if (error != std::errc{} || at != end) return std::nullopt;
-  return number;
+  const std::string_view text = variant.substr(1);
+  const std::size_t dot = text.find('.');
+  const auto number = [](std::string_view digits) -> std::optional<int> {
+    int value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+    return value;
+  };
+  const auto major = number(text.substr(0, dot));
+  const auto minor = dot == std::string_view::npos ? std::optional(0) : number(text.substr(dot + 1));
+  if (!major || !minor) return std::nullopt;
+  return std::pair(*major, *minor);
 }
 
 std::string_view default_variant(std::string_view architecture) {
@@ -262,7 +262,7 @@ Result<ParsedManifest> read_manifest(std::string_view content_type, std::string_
   if (!body) return fail(body.error());
   auto type = decide_type(content_type, *body);
   if (!type) return fail(std::move(type).error());
-  ParsedManifest manifest{.media_type = *std::move(type), .is_index = false, .entries = {}, .config = std::nullopt};
+  ParsedManifest manifest{.media_type = *std::move(type), .is_index = false, .entries = {}, .config = {}};
   manifest.is_index = is_index_type(manifest.media_type);
   if (manifest.is_index) {
     const auto entries = body->find("manifests");
@@ -300,15 +300,17 @@ bool is_compatible(const Platform& offered_as_written, const Platform& wanted) {
 const Descriptor* select_platform(const std::vector<Descriptor>& entries, const Platform& wanted) {
   const Descriptor* best = nullptr;
   const Descriptor* only = nullptr;
+  std::optional<std::pair<int, int>> best_variant;
   std::size_t runnable = 0;
   for (const Descriptor& entry : entries) {
     if (entry.is_attestation) continue;
     ++runnable;
     only = &entry;
     if (!entry.platform || !is_compatible(*entry.platform, wanted)) continue;
-    const bool better = best == nullptr || variant_number(effective_variant(*best->platform)) <
-                                               variant_number(effective_variant(*entry.platform));
-    if (better) best = &entry;
+    const auto variant = variant_number(effective_variant(*entry.platform));
+    if (best != nullptr && variant <= best_variant) continue;
+    best = &entry;
+    best_variant = variant;
   }
   if (best == nullptr && runnable == 1 && !only->platform) return only;
   return best;

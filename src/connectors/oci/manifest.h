@@ -69,8 +69,8 @@ struct Descriptor {
 struct ParsedManifest {
   std::string media_type;  ///< one of the four
   bool is_index = false;
-  std::vector<Descriptor> entries;   ///< of an index, in its order, attestations included
-  std::optional<Descriptor> config;  ///< of an image
+  std::vector<Descriptor> entries;  ///< of an index, in its order, attestations included
+  Descriptor config;                ///< of an image; nothing is in it for an index
 };
 
 /// Reads a manifest. The type is that of `content_type`; where it says nothing, the body's own mediaType, else the

@@ -189,7 +189,7 @@ class PlatformChooser {
   /// `top` is what the reference names, `digest` its digest.
   Task<Result<Choice>> choose(const FetchedManifest& top, std::string digest) {
     if (top.parsed.is_index) co_return co_await choose_from(top.parsed.entries, 1);
-    auto fits = co_await check_config(call_, image_, *top.parsed.config, wanted_);
+    auto fits = co_await check_config(call_, image_, top.parsed.config, wanted_);
     if (!fits) co_return fail(std::move(fits).error());
     co_return Choice{.image = {.digest = std::move(digest),
                                .media_type = top.parsed.media_type,
@@ -230,7 +230,7 @@ class PlatformChooser {
     if (!fetched) co_return fail(std::move(fetched).error());
     if (fetched->parsed.is_index) co_return co_await choose_from(fetched->parsed.entries, depth + 1);
     if (!entry.platform) {
-      auto fits = co_await check_config(call_, image_, *fetched->parsed.config, wanted_);
+      auto fits = co_await check_config(call_, image_, fetched->parsed.config, wanted_);
       if (!fits) co_return fail(std::move(fits).error());
     }
     Descriptor chosen = entry;
@@ -810,10 +810,11 @@ Task<Result<ResolvedDigest>> OciConnector::resolve_tag_to_digest(CallContext& ca
   if (!config) co_return fail(config.error());
   const auto image = resolve_in_registry(request.image_ref, config->endpoint);
   if (!image) co_return fail(image.error());
-  const auto wanted = wanted_platform(request.platform, *config);
-  if (!wanted) co_return fail(wanted.error());
-  if (wanted->has_value() || request.strict) {
-    co_return co_await resolve_by_get(call, *config, *image, request.strict, *wanted);
+  auto platform = wanted_platform(request.platform, *config);
+  if (!platform) co_return fail(std::move(platform).error());
+  const std::optional<Platform> wanted = *std::move(platform);
+  if (wanted || request.strict) {
+    co_return co_await resolve_by_get(call, *config, *image, request.strict, wanted);
   }
   if (!image->digest.empty()) {
     ResolvedDigest out = resolution(*image);
@@ -829,16 +830,17 @@ Task<Result<Manifest>> OciConnector::fetch_manifest(CallContext& call, const Man
   if (!config) co_return fail(config.error());
   const auto image = resolve_in_registry(request.image_ref, config->endpoint);
   if (!image) co_return fail(image.error());
-  const auto wanted = wanted_platform(request.platform, *config);
-  if (!wanted) co_return fail(wanted.error());
+  auto platform = wanted_platform(request.platform, *config);
+  if (!platform) co_return fail(std::move(platform).error());
+  const std::optional<Platform> wanted = *std::move(platform);
   auto fetched = co_await get_manifest(call, *config, *image, image->target());
   if (!fetched) co_return fail(std::move(fetched).error());
   std::map<std::string, std::string> unused_details;
   auto digest = identify(*fetched, *image, false, unused_details);
   if (!digest) co_return fail(std::move(digest).error());
 
-  if (wanted->has_value()) {
-    PlatformChooser chooser(call, *config, *image, **wanted);
+  if (wanted) {
+    PlatformChooser chooser(call, *config, *image, *wanted);
     auto choice = co_await chooser.choose(*fetched, *digest);
     if (!choice) co_return fail(std::move(choice).error());
     if (choice->fetched) {
