@@ -8,7 +8,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -79,25 +80,25 @@ class BoundedCache {
 
   template <class K>
   Hit find(const K& key) {
-    const Probe<K> probe{key, mix(hash_(key))};
+    const std::size_t hash = mix(hash_(key));
     const auto now = clock_.steady_now();
-    Node expired;  // destroyed after the lock is released
-    Shard& shard = shard_of(probe.hash);
+    std::optional<Slot> expired;  // destroyed after the lock is released
+    Shard& shard = shard_of(hash);
     const std::scoped_lock lock(shard.mutex);
-    const auto found = shard.entries.find(probe);
-    if (found == shard.entries.end()) {
+    const std::size_t cell = find_cell(shard, hash, key);
+    if (cell == kNone) {
       increment(shard.misses);
       return {};
     }
-    Slot& slot = found->second;
+    Slot& slot = shard.slots[position_in(shard.index[cell])];
     if (slot.expires <= now) {
-      expired = remove(shard, found);
+      expired.emplace(remove(shard, cell));
       increment(shard.expirations);
       increment(shard.misses);
       return {};
     }
+    // Written only when it matters: a line that is merely read stays in every processor's cache.
     if (options_.expiry == CacheExpiry::sliding) {
-      // Written only when it matters: a line that is merely read stays in every processor's cache.
       const auto extended = std::min(now + options_.ttl, slot.put + options_.max_lifetime);
       if (extended - slot.expires >= options_.ttl / kSlidesPerTtl) slot.expires = extended;
     }
@@ -110,53 +111,47 @@ class BoundedCache {
   void put(Key key, std::shared_ptr<const Value> value) {
     const std::size_t hash = mix(hash_(key));
     const auto now = clock_.steady_now();
-    std::vector<Node> removed;  // destroyed after the lock is released, like `value`
+    std::vector<Slot>
+        removed;  // destroyed after the lock is released, like `fresh`, which a replaced entry is swapped into
+    Slot fresh{std::move(key), hash, std::move(value), now, now + options_.ttl, false};
     Shard& shard = shard_of(hash);
     if (shard.capacity == 0) return;
     const std::scoped_lock lock(shard.mutex);
-    if (const auto found = shard.entries.find(Probe<Key>{key, hash}); found != shard.entries.end()) {
-      Slot& slot = found->second;
-      slot.value.swap(value);
-      slot.put = now;
-      slot.expires = now + options_.ttl;
+    if (const std::size_t cell = find_cell(shard, hash, fresh.key); cell != kNone) {
+      Slot& slot = shard.slots[position_in(shard.index[cell])];
+      slot.value.swap(fresh.value);
+      slot.put = fresh.put;
+      slot.expires = fresh.expires;
       return;
     }
-    if (shard.ring.size() >= shard.capacity && now >= shard.next_sweep) sweep(shard, now, removed);
-    std::size_t position = shard.ring.size();
-    if (position >= shard.capacity) {
-      position = victim(shard, now);
-      const auto least_useful = shard.entries.find(shard.ring[position]->first);
-      increment(least_useful->second.expires <= now ? shard.expirations : shard.evictions);
-      removed.reserve(1);
-      removed.push_back(shard.entries.extract(least_useful));
-      shard.ring[position] = nullptr;
+    shard.next_sweep = std::min(shard.next_sweep, std::max(fresh.expires, shard.sweep_not_before));
+    if (shard.slots.size() >= shard.capacity && now >= shard.next_sweep) sweep(shard, now, removed);
+    std::size_t position = shard.slots.size();
+    if (position < shard.capacity) {
+      // Whatever allocates comes before anything is changed.
+      if (2 * (position + 1) > shard.index.size()) grow_index(shard);
+      shard.slots.push_back(std::move(fresh));
+      publish_size(shard);
     } else {
-      shard.ring.push_back(nullptr);
+      position = victim(shard, now);
+      Slot& least_useful = shard.slots[position];
+      increment(least_useful.expires <= now ? shard.expirations : shard.evictions);
+      clear_cell(shard, cell_of(shard, position));
+      std::swap(least_useful, fresh);
     }
-    try {
-      const auto added =
-          shard.entries
-              .emplace(Stored{std::move(key), hash}, Slot{std::move(value), now, now + options_.ttl, position, false})
-              .first;
-      shard.ring[position] = &*added;
-    } catch (...) {  // no memory: close the gap, so that the ring names live entries only
-      close_gap(shard, position);
-      throw;
-    }
-    shard.next_sweep = std::min(shard.next_sweep, std::max(now + options_.ttl, shard.sweep_not_before));
-    publish_size(shard);
+    add_cell(shard, hash, position);
   }
 
   /// Whether there was one.
   template <class K>
   bool erase(const K& key) {
-    const Probe<K> probe{key, mix(hash_(key))};
-    Node removed;
-    Shard& shard = shard_of(probe.hash);
+    const std::size_t hash = mix(hash_(key));
+    std::optional<Slot> removed;
+    Shard& shard = shard_of(hash);
     const std::scoped_lock lock(shard.mutex);
-    const auto found = shard.entries.find(probe);
-    if (found == shard.entries.end()) return false;
-    removed = remove(shard, found);
+    const std::size_t cell = find_cell(shard, hash, key);
+    if (cell == kNone) return false;
+    removed.emplace(remove(shard, cell));
     return true;
   }
 
@@ -167,11 +162,13 @@ class BoundedCache {
   std::size_t erase_if(Predicate predicate) {
     std::size_t count = 0;
     for (Shard& shard : shards_) {
-      std::vector<Node> removed;
+      std::vector<Slot> removed;
       const std::scoped_lock lock(shard.mutex);
-      for (std::size_t i = shard.ring.size(); i-- > 0;) {
-        if (!predicate(std::as_const(shard.ring[i]->first.key), *shard.ring[i]->second.value)) continue;
-        removed.push_back(remove(shard, shard.entries.find(shard.ring[i]->first)));
+      // From the end, because remove() fills the gap with the last slot, which has been looked at by then.
+      for (std::size_t i = shard.slots.size(); i-- > 0;) {
+        if (!predicate(std::as_const(shard.slots[i].key), *shard.slots[i].value)) continue;
+        removed.reserve(i + 1);
+        removed.push_back(remove(shard, cell_of(shard, i)));
         ++count;
       }
     }
@@ -198,34 +195,16 @@ class BoundedCache {
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// Keys carry their hash, so that it is computed once per operation.
-  struct Stored {
+  struct Slot {
     Key key;
     std::size_t hash;
-  };
-  template <class K>
-  struct Probe {
-    const K& key;
-    std::size_t hash;
-  };
-  struct StoredHash {
-    using is_transparent = void;
-    std::size_t operator()(const auto& key) const noexcept { return key.hash; }
-  };
-  struct StoredEqual {
-    using is_transparent = void;
-    [[no_unique_address]] Equal equal;
-    bool operator()(const auto& a, const auto& b) const { return a.hash == b.hash && equal(a.key, b.key); }
-  };
-  struct Slot {
     std::shared_ptr<const Value> value;
     TimePoint put;
     TimePoint expires;
-    std::size_t ring_position;
     bool is_referenced;
   };
-  using Entries = std::unordered_map<Stored, Slot, StoredHash, StoredEqual>;
-  using Node = typename Entries::node_type;
+  static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_assignable_v<Key>,
+                "a slot that fails to move would leave the index wrong");
   using Count = std::atomic<std::uint64_t>;
 
   // Two lines, because processors fetch pairs of 64-byte lines: a neighbour's lock must not travel with this one's.
@@ -234,8 +213,8 @@ class BoundedCache {
     // Beside the lock, whose line a reader writes anyway. Written under the lock, read without.
     Count hits{0};
     Count misses{0};
-    Entries entries;
-    std::vector<typename Entries::value_type*> ring;  // every entry once, in the order the CLOCK hand walks
+    std::vector<Slot> slots;           // in the order the CLOCK hand walks
+    std::vector<std::uint64_t> index;  // open addressing, at most half full; see find_cell()
     std::size_t hand = 0;
     std::size_t capacity = 0;
     TimePoint next_sweep = TimePoint::max();  // nothing has expired before
@@ -262,31 +241,80 @@ class BoundedCache {
   static void increment(Count& count) {
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  static void publish_size(Shard& shard) { shard.size.store(shard.entries.size(), std::memory_order_relaxed); }
+  static void publish_size(Shard& shard) { shard.size.store(shard.slots.size(), std::memory_order_relaxed); }
 
-  static void close_gap(Shard& shard, std::size_t position) {
-    shard.ring[position] = shard.ring.back();
-    shard.ring.pop_back();
-    if (position < shard.ring.size()) shard.ring[position]->second.ring_position = position;
-    publish_size(shard);
+  // A cell of the index is 0 when free, else the hash's upper half and, in the lower, the slot's position + 1. So one
+  // line of memory nearly always tells whether a key is there, and the next one is the slot itself.
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  static std::uint64_t make_cell(std::size_t hash, std::size_t position) {
+    return (hash & 0xFFFFFFFF00000000ULL) | (position + 1);
   }
-  static Node remove(Shard& shard, typename Entries::iterator entry) {
-    const std::size_t position = entry->second.ring_position;
-    Node node = shard.entries.extract(entry);
-    close_gap(shard, position);
-    return node;
+  static std::size_t position_in(std::uint64_t cell) { return (cell & 0xFFFFFFFFULL) - 1; }
+  static std::size_t next_cell(const Shard& shard, std::size_t cell) { return (cell + 1) & (shard.index.size() - 1); }
+  static std::size_t home_of(const Shard& shard, std::size_t hash) { return hash & (shard.index.size() - 1); }
+
+  template <class K>
+  std::size_t find_cell(const Shard& shard, std::size_t hash, const K& key) const {
+    if (shard.index.empty()) return kNone;
+    for (std::size_t cell = home_of(shard, hash); shard.index[cell] != 0; cell = next_cell(shard, cell)) {
+      if ((shard.index[cell] ^ hash) >> 32 != 0) continue;
+      const Slot& slot = shard.slots[position_in(shard.index[cell])];
+      if (slot.hash == hash && equal_(slot.key, key)) return cell;
+    }
+    return kNone;
+  }
+  static std::size_t cell_of(const Shard& shard, std::size_t position) {
+    const std::size_t hash = shard.slots[position].hash;
+    std::size_t cell = home_of(shard, hash);
+    while (shard.index[cell] != make_cell(hash, position)) cell = next_cell(shard, cell);
+    return cell;
+  }
+  static void add_cell(Shard& shard, std::size_t hash, std::size_t position) {
+    std::size_t cell = home_of(shard, hash);
+    while (shard.index[cell] != 0) cell = next_cell(shard, cell);
+    shard.index[cell] = make_cell(hash, position);
+  }
+  /// Frees the cell and moves later ones of the same run up, so that no search ends too early.
+  static void clear_cell(Shard& shard, std::size_t free) {
+    for (std::size_t cell = next_cell(shard, free); shard.index[cell] != 0; cell = next_cell(shard, cell)) {
+      const std::size_t home = home_of(shard, shard.slots[position_in(shard.index[cell])].hash);
+      const std::size_t mask = shard.index.size() - 1;
+      if (((cell - home) & mask) < ((cell - free) & mask)) continue;  // it would come to lie before its home
+      shard.index[free] = shard.index[cell];
+      free = cell;
+    }
+    shard.index[free] = 0;
+  }
+  static void grow_index(Shard& shard) {
+    constexpr std::size_t kFirstSize = 16;
+    shard.index = std::vector<std::uint64_t>(std::max(kFirstSize, 2 * shard.index.size()));
+    for (std::size_t i = 0; i < shard.slots.size(); ++i) add_cell(shard, shard.slots[i].hash, i);
+  }
+  /// The last slot takes the place of the removed one.
+  static Slot remove(Shard& shard, std::size_t cell) {
+    const std::size_t position = position_in(shard.index[cell]);
+    const std::size_t last = shard.slots.size() - 1;
+    clear_cell(shard, cell);
+    if (position != last) {
+      shard.index[cell_of(shard, last)] = make_cell(shard.slots[last].hash, position);
+      std::swap(shard.slots[position], shard.slots[last]);
+    }
+    Slot removed = std::move(shard.slots.back());
+    shard.slots.pop_back();
+    publish_size(shard);
+    return removed;
   }
 
   /// Removes every expired entry of a full shard and learns when to look again.
-  void sweep(Shard& shard, TimePoint now, std::vector<Node>& removed) {
+  void sweep(Shard& shard, TimePoint now, std::vector<Slot>& removed) {
     TimePoint earliest = TimePoint::max();
-    for (std::size_t i = shard.ring.size(); i-- > 0;) {
-      const Slot& slot = shard.ring[i]->second;
-      if (slot.expires <= now) {
-        removed.push_back(remove(shard, shard.entries.find(shard.ring[i]->first)));
+    removed.reserve(shard.slots.size());
+    for (std::size_t i = shard.slots.size(); i-- > 0;) {
+      if (shard.slots[i].expires <= now) {
+        removed.push_back(remove(shard, cell_of(shard, i)));
         increment(shard.expirations);
       } else {
-        earliest = std::min(earliest, slot.expires);
+        earliest = std::min(earliest, shard.slots[i].expires);
       }
     }
     shard.sweep_not_before = now + options_.ttl / kSweepsPerTtl;
@@ -296,9 +324,9 @@ class BoundedCache {
   /// Second chance: a referenced entry is spared once. Ends, because the first round clears every mark.
   static std::size_t victim(Shard& shard, TimePoint now) {
     for (;;) {
-      if (shard.hand >= shard.ring.size()) shard.hand = 0;
+      if (shard.hand >= shard.slots.size()) shard.hand = 0;
       const std::size_t position = shard.hand++;
-      Slot& slot = shard.ring[position]->second;
+      Slot& slot = shard.slots[position];
       if (!slot.is_referenced || slot.expires <= now) return position;
       slot.is_referenced = false;
     }
@@ -307,6 +335,7 @@ class BoundedCache {
   const CacheOptions options_;
   const Clock& clock_;
   [[no_unique_address]] Hash hash_;
+  [[no_unique_address]] Equal equal_;
   std::vector<Shard> shards_;
 };
 
