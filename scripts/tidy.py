@@ -3,7 +3,7 @@
 A file that passed is remembered under a hash of everything that could change the verdict: its own text, the text of every
 project header it includes (from ninja's dependency log), .clang-tidy and the compile command. So a second run takes seconds.
 
-Usage: tidy.py BUILD_DIRECTORY
+Usage: tidy.py BUILD_DIRECTORY [OPTION OF CLANG-TIDY...]
 """
 import concurrent.futures
 import hashlib
@@ -42,7 +42,7 @@ def main() -> int:
     for entry in database:
         if not entry["file"].startswith(f"{ROOT}/src/"):
             continue
-        key = hashlib.sha256(settings + entry["command"].replace(str(ROOT), "").encode())
+        key = hashlib.sha256(settings + " ".join(sys.argv[2:]).encode() + entry["command"].replace(str(ROOT), "").encode())
         for path in sorted(set(deps.get(entry["output"], [])) | {entry["file"]}):
             key.update(hashlib.sha256(pathlib.Path(path).read_bytes()).digest())
         stamp = CACHE / key.hexdigest()
@@ -52,7 +52,7 @@ def main() -> int:
     def check(job: tuple[str, pathlib.Path]) -> tuple[str, subprocess.CompletedProcess[str]]:
         path, stamp = job
         done = subprocess.run(
-            ["clang-tidy-19", "-p", str(build), "--quiet", path], capture_output=True, text=True, check=False
+            ["clang-tidy-19", "-p", str(build), "--quiet", *sys.argv[2:], path], capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
             stamp.touch()
