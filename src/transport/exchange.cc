@@ -41,8 +41,7 @@ std::optional<ip::address> address_of(const sockaddr& address) {
 /// would connect to it.
 std::optional<ip::address> literal_address(const std::string& host) {
   boost::system::error_code no_address;
-  const ip::address address = ip::make_address(host, no_address);
-  if (!no_address) return address;
+  if (ip::address address = ip::make_address(host, no_address); !no_address) return address;
   in_addr v4{};
   const std::string without_dot = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   if (::inet_aton(without_dot.c_str(), &v4) == 1) return ip::address_v4(ntohl(v4.s_addr));
@@ -69,8 +68,7 @@ bool frames_the_message(std::string_view name) {
 
 void append(CurlList& list, const std::string& line) {
   if (curl_slist* longer = curl_slist_append(list.get(), line.c_str())) {
-    static_cast<void>(list.release());  // the first element stays the same, or is `longer`
-    list.reset(longer);
+    if (!list) list.reset(longer);  // else the first element stays the same
   }
 }
 
@@ -122,10 +120,10 @@ std::optional<Error> Exchange::refuse_request() const {
 
 /// What a proxy is asked to connect to is never seen by on_open(), so an address is checked here.
 std::optional<Error> Exchange::refuse_destination() const {
-  if (!surroundings_->proxy) return std::nullopt;
+  if (!surroundings_.proxy) return std::nullopt;
   const auto address = literal_address(request_.url.host);
   if (!address) return std::nullopt;
-  auto allowed = surroundings_->policy.check(*address);
+  auto allowed = surroundings_.policy->check(*address);
   if (allowed) return std::nullopt;
   return std::move(allowed).error();
 }
@@ -136,11 +134,11 @@ bool Exchange::may_be_repeated() const {
 }
 
 std::optional<HttpFailure> Exchange::start(ExchangeSurroundings surroundings) {
-  surroundings_.emplace(std::move(surroundings));
+  surroundings_ = std::move(surroundings);
   started_ = SteadyClock::now();
   if (auto refused = refuse_request()) return failure(*std::move(refused), HttpStage::dns);
   if (auto refused = refuse_destination()) return failure(*std::move(refused), HttpStage::tcp);
-  if (configure()) added_ = surroundings_->loop->add(easy_.get());
+  if (configure()) added_ = surroundings_.loop->add(easy_.get());
   if (added_) return std::nullopt;
   end();
   return failure(Error(ErrorCode::internal, "the HTTP client cannot make a request: out of memory"), HttpStage::dns);
@@ -168,14 +166,14 @@ bool Exchange::configure() {
   const auto to_connect = std::clamp(profile_->connect_timeout, std::chrono::milliseconds(1), left);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(left.count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(to_connect.count()));
-  auto max_idle = surroundings_->idle_timeout;
+  auto max_idle = surroundings_.idle_timeout;
   if (!may_be_repeated()) max_idle = std::min(max_idle, kMaxIdleForUnsafeMethods);
   curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, static_cast<long>(max_idle.count()));
 
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Exchange::on_open);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlLoop::close_socket);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, surroundings_->loop.get());
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, surroundings_.loop.get());
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Exchange::on_request);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Exchange::on_header);
@@ -212,8 +210,8 @@ void Exchange::configure_headers(CurlList& list) const {
   }
   append(list, "Expect:");  // without it libcurl waits a second for "100 Continue" before it sends a larger body
   if (!request_.headers.find("Content-Type")) append(list, "Content-Type:");
-  if (!request_.headers.find("User-Agent") && !surroundings_->user_agent.empty()) {
-    append(list, fmt::format("User-Agent: {}", surroundings_->user_agent));
+  if (!request_.headers.find("User-Agent") && !surroundings_.user_agent.empty()) {
+    append(list, fmt::format("User-Agent: {}", surroundings_.user_agent));
   }
   if (request_.accept_compressed) curl_easy_setopt(easy_.get(), CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 }
@@ -221,9 +219,9 @@ void Exchange::configure_headers(CurlList& list) const {
 void Exchange::configure_proxy() {
   CURL* const easy = easy_.get();
   // Both are set in any case: left alone, they are read from the environment.
-  curl_easy_setopt(easy, CURLOPT_PROXY, surroundings_->proxy ? surroundings_->proxy->to_string().c_str() : "");
+  curl_easy_setopt(easy, CURLOPT_PROXY, surroundings_.proxy ? surroundings_.proxy->to_string().c_str() : "");
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-  if (!surroundings_->proxy) return;
+  if (!surroundings_.proxy) return;
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   // Keeps the request's headers, the credential among them, out of what is said to the proxy when a tunnel is opened.
   curl_easy_setopt(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
@@ -240,9 +238,9 @@ void Exchange::configure_proxy() {
 }
 
 void Exchange::configure_tls() {
-  if (!surroundings_->trust) return;
+  if (!surroundings_.trust) return;
   CURL* const easy = easy_.get();
-  const bool to_https_proxy = surroundings_->proxy && surroundings_->proxy->kind == ProxyKind::https;
+  const bool to_https_proxy = surroundings_.proxy && surroundings_.proxy->kind == ProxyKind::https;
   if (request_.url.is_ip_literal && !to_https_proxy) tls_->host_literal = request_.url.host;
 
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -283,18 +281,18 @@ curl_socket_t Exchange::on_open(void* exchange, curlsocktype, curl_sockaddr* add
   if (!self.looked_up_at_) self.looked_up_at_ = SteadyClock::now();
   const auto target = address_of(address->addr);
   if (!target) return CURL_SOCKET_BAD;
-  auto allowed = self.surroundings_->policy.check(*target);
+  auto allowed = self.surroundings_.policy->check(*target);
   if (!allowed) {
     if (!self.denied_address_) self.denied_address_ = std::move(allowed).error();
     return CURL_SOCKET_BAD;
   }
-  return self.surroundings_->loop->open_socket(*address);
+  return self.surroundings_.loop->open_socket(*address);
 }
 
 CURLcode Exchange::on_tls(CURL*, void* context, void* exchange) noexcept {
   auto& self = *static_cast<Exchange*>(exchange);
   if (!self.tls_begun_at_) self.tls_begun_at_ = SteadyClock::now();
-  const bool watched = watch_tls(static_cast<SSL_CTX*>(context), self.surroundings_->trust.get(), self.tls_);
+  const bool watched = watch_tls(static_cast<SSL_CTX*>(context), self.surroundings_.trust.get(), self.tls_);
   return watched ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
@@ -387,7 +385,7 @@ HttpPeer Exchange::peer() const {
   peer.address = peer_address();
   if (peer.tls_version.empty() && request_.url.scheme == "https") peer.tls_version = tls_->version;
   peer.reused_connection = progress_.request_sent && connections_opened_ == 0;
-  peer.via_proxy = surroundings_->proxy.has_value();
+  peer.via_proxy = surroundings_.proxy.has_value();
   return peer;
 }
 
@@ -421,7 +419,7 @@ FailedExchange Exchange::facts(CURLcode code) const {
   curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &failed.proxy_status);
   failed.url = request_.url;
   failed.method = request_.method;
-  failed.proxy = surroundings_->proxy;
+  failed.proxy = surroundings_.proxy;
   failed.has_client_certificate = !profile_->client_certificate_pem.empty();
   failed.progress = progress_;
   failed.progress.connected = connections_opened_ > 0 || progress_.request_sent;
@@ -457,11 +455,11 @@ HttpOutcome Exchange::finish(CURLcode code) {
 }
 
 void Exchange::end() {
-  if (added_) surroundings_->loop->remove(easy_.get());
+  if (added_) surroundings_.loop->remove(easy_.get());
   added_ = false;
   easy_.reset();
   // The caller may keep this object longer than the I/O thread lives, on which the loop depends.
-  surroundings_.reset();
+  surroundings_ = {};
 }
 
 }  // namespace inthub::transport

@@ -23,12 +23,12 @@ using HttpOutcome = std::expected<HttpResponse, HttpFailure>;
 
 /// What an exchange runs in.
 struct ExchangeSurroundings {
-  const AddressPolicy& policy;
-  std::shared_ptr<CurlLoop> loop;
-  TrustStorePtr trust;         ///< may be null when no TLS is spoken
-  std::optional<Proxy> proxy;  ///< when the request goes through one
-  std::chrono::seconds idle_timeout;
-  std::string_view user_agent;
+  const AddressPolicy* policy = nullptr;
+  std::shared_ptr<CurlLoop> loop = {};
+  TrustStorePtr trust = {};         ///< may be null when no TLS is spoken
+  std::optional<Proxy> proxy = {};  ///< when the request goes through one
+  std::chrono::seconds idle_timeout{};
+  std::string_view user_agent = {};
 };
 
 /// One request on its way: a libcurl easy handle with its callbacks, and what they saw. Made on the caller's thread;
@@ -88,7 +88,7 @@ class Exchange {
   Deadline deadline_;
   std::chrono::steady_clock::time_point begun_;
   std::chrono::steady_clock::time_point started_;  ///< after waiting in the queue
-  std::optional<ExchangeSurroundings> surroundings_;
+  ExchangeSurroundings surroundings_;
 
   HttpResponse response_;
   Progress progress_;

@@ -38,7 +38,7 @@ bool is_about_the_proxy(const FailedExchange& failed) {
 }
 
 std::string next_hop(const FailedExchange& failed) {
-  if (!is_about_the_proxy(failed)) return destination(failed);
+  if (!failed.proxy || !is_about_the_proxy(failed)) return destination(failed);
   return fmt::format("the proxy {}", host_and_port(failed.proxy->host, failed.proxy->port));
 }
 
@@ -218,13 +218,17 @@ constexpr int kAlertProtocolVersion = 70;
 constexpr int kAlertCertificateRequired = 116;
 constexpr std::array kAlertsAboutACertificate{42, 43, 44, 45, 46, 48, 49, kAlertCertificateRequired};
 
+std::optional<int> alert_of(const FailedExchange& failed) {
+  return failed.tls ? failed.tls->fatal_alert : std::nullopt;
+}
+
 /// Whether the peer ended the connection because of the client certificate, or because there was none.
 bool client_certificate_was_refused(const FailedExchange& failed) {
-  if (!failed.tls || !failed.tls->fatal_alert) return false;
-  const int alert = *failed.tls->fatal_alert;
+  const std::optional<int> alert = alert_of(failed);
+  if (!alert) return false;
   if (alert == kAlertCertificateRequired) return true;
   if (!failed.tls->client_certificate_requested) return false;
-  if (std::ranges::find(kAlertsAboutACertificate, alert) != kAlertsAboutACertificate.end()) return true;
+  if (std::ranges::find(kAlertsAboutACertificate, *alert) != kAlertsAboutACertificate.end()) return true;
   // Servers speaking TLS 1.2 say no more than this when the certificate they asked for does not come.
   return alert == kAlertHandshakeFailure && !failed.has_client_certificate;
 }
@@ -238,8 +242,8 @@ bool client_certificate_was_probably_refused(const FailedExchange& failed) {
 }
 
 Error client_certificate_refused(const FailedExchange& failed) {
-  const std::string words = failed.tls->fatal_alert ? SSL_alert_desc_string_long(*failed.tls->fatal_alert)
-                                                    : "it asked for one and reset the connection";
+  const std::optional<int> alert = alert_of(failed);
+  const std::string words = alert ? SSL_alert_desc_string_long(*alert) : "it asked for one and reset the connection";
   if (!failed.has_client_certificate) {
     return with_reason(ErrorCode::unavailable, "tls.client_certificate_refused", "/clientCertificate",
                        fmt::format("{} wants a client certificate, and none is configured", next_hop(failed)),
@@ -255,7 +259,7 @@ Error handshake_failed(const FailedExchange& failed) {
   const std::string field = field_of(failed);
   const std::string& words = failed.curl_message;
   const auto says = [&](std::string_view part) { return words.find(part) != std::string::npos; };
-  const auto alert = failed.tls ? failed.tls->fatal_alert : std::nullopt;
+  const std::optional<int> alert = alert_of(failed);
   if (says("wrong version number") || says("packet length too long") || says("http request")) {
     return with_reason(ErrorCode::unavailable, "tls.handshake_failed", field,
                        fmt::format("{} does not speak TLS", where),
@@ -279,7 +283,9 @@ Error handshake_failed(const FailedExchange& failed) {
 }
 
 Error tls_failed(const FailedExchange& failed) {
-  if (failed.tls && failed.tls->refusal) return certificate_refused(failed, *failed.tls->refusal);
+  if (const TlsWatch* const tls = failed.tls.get(); tls != nullptr && tls->refusal) {
+    return certificate_refused(failed, *tls->refusal);
+  }
   if (client_certificate_was_refused(failed)) return client_certificate_refused(failed);
   if (failed.code == CURLE_SSL_CERTPROBLEM) {
     return with_reason(ErrorCode::unavailable, "tls.bad_client_certificate", "/clientCertificate",

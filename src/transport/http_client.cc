@@ -28,7 +28,6 @@ namespace {
 
 using transport::CurlLoop;
 using transport::Exchange;
-using transport::ExchangeSurroundings;
 using transport::HttpOutcome;
 using transport::Proxy;
 using transport::ProxyKind;
@@ -219,7 +218,7 @@ struct HttpClient::Impl {
       }
     }
     make_room(*partition);
-    auto failure = job->exchange.start({.policy = policy,
+    auto failure = job->exchange.start({.policy = &policy,
                                         .loop = used.loop,
                                         .trust = speaks_tls ? used.trust : nullptr,
                                         .proxy = proxied ? used.proxy : std::nullopt,

@@ -33,7 +33,7 @@ std::string_view scheme_of(ProxyKind kind) {
 
 std::optional<ip::address> parse_address(std::string_view text) {
   boost::system::error_code bad;
-  const ip::address address = ip::make_address(std::string(text), bad);
+  ip::address address = ip::make_address(std::string(text), bad);
   if (bad) return std::nullopt;
   return address;
 }

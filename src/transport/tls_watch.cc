@@ -226,7 +226,7 @@ bool watch_tls(SSL_CTX* context, X509_STORE* store, std::shared_ptr<TlsWatch> wa
   ++watch->handshakes_begun;
   auto shared = std::make_unique<SharedWatch>(std::move(watch));
   if (SSL_CTX_set_ex_data(context, watch_slot(), shared.get()) != 1) return false;
-  shared.release();  // free_watch() deletes it with the context
+  static_cast<void>(shared.release());  // free_watch() deletes it with the context
   SSL_CTX_set1_cert_store(context, store);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &on_verification);
   SSL_CTX_set_info_callback(context, &on_information);
