@@ -244,6 +244,12 @@ bool client_certificate_was_probably_refused(const FailedExchange& failed) {
 Error client_certificate_refused(const FailedExchange& failed) {
   const std::optional<int> alert = alert_of(failed);
   const std::string words = alert ? SSL_alert_desc_string_long(*alert) : "it asked for one and reset the connection";
+  if (is_about_the_proxy(failed)) {
+    return with_reason(
+        ErrorCode::unavailable, "tls.client_certificate_refused", "/proxy",
+        fmt::format("{} wants a client certificate; the hub shows one to the destination only", next_hop(failed)),
+        "use a proxy that takes a user name and password, or none");
+  }
   if (!failed.has_client_certificate) {
     return with_reason(ErrorCode::unavailable, "tls.client_certificate_refused", "/clientCertificate",
                        fmt::format("{} wants a client certificate, and none is configured", next_hop(failed)),

@@ -90,6 +90,15 @@ TlsContext make_context(const PeerServer::Options& options) {
   return context;
 }
 
+bool send_all(int socket, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200:
@@ -257,21 +266,11 @@ class PeerServer::Impl::Connection final : public PeerConnection {
   }
 
   bool send(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      std::size_t sent = 0;
-      if (tls_) {
-        if (SSL_write_ex(tls_.get(), bytes.data(), bytes.size(), &sent) != 1) {
-          ERR_clear_error();
-          return false;
-        }
-      } else {
-        const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (count <= 0) return false;
-        sent = static_cast<std::size_t>(count);
-      }
-      bytes.remove_prefix(sent);
-    }
-    return true;
+    if (!tls_) return send_all(socket_, bytes);
+    std::size_t sent = 0;
+    const bool done = bytes.empty() || SSL_write_ex(tls_.get(), bytes.data(), bytes.size(), &sent) == 1;
+    ERR_clear_error();
+    return done;
   }
 
   void wait_until_closed() override {
@@ -330,18 +329,17 @@ class PeerServer::Impl::Connection final : public PeerConnection {
     for (;;) {
       pollfd sides[2] = {{.fd = socket_, .events = POLLIN, .revents = 0},
                          {.fd = other, .events = POLLIN, .revents = 0}};
-      if (::poll(sides, 2, -1) < 0 && errno != EINTR) return;
-      for (int i = 0; i < 2; ++i) {
-        if (sides[i].revents == 0) continue;
+      const bool has_decrypted = tls_ && SSL_pending(tls_.get()) > 0;
+      if (::poll(sides, 2, has_decrypted ? 0 : -1) < 0 && errno != EINTR) return;
+      if (has_decrypted || sides[0].revents != 0) {
+        pending_.clear();
+        if (!fill() || !send_all(other, pending_)) return;
+        pending_.clear();
+      }
+      if (sides[1].revents != 0) {
         char bytes[16'384];
-        const ssize_t got = ::recv(sides[i].fd, bytes, sizeof bytes, 0);
-        if (got <= 0) return;
-        for (ssize_t sent = 0; sent < got;) {
-          const ssize_t count =
-              ::send(sides[1 - i].fd, bytes + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
-          if (count <= 0) return;
-          sent += count;
-        }
+        const ssize_t got = ::recv(other, bytes, sizeof bytes, 0);
+        if (got <= 0 || !send({bytes, static_cast<std::size_t>(got)})) return;
       }
     }
   }

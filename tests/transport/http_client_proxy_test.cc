@@ -32,6 +32,13 @@ class HttpClientProxyTest : public HttpClientTest {
     return profile(
         {.ca_bundle_pem = ca.certificate_pem(), .proxy_url = proxy_url, .connect_timeout = std::chrono::seconds(5)});
   }
+  TransportProfilePtr through_with_certificate(const std::string& proxy_url) const {
+    const testing_support::Identity identity = ca.issue();
+    return profile({.ca_bundle_pem = ca.certificate_pem(),
+                    .client_certificate_pem = identity.chain_pem,
+                    .client_key_pem = make_secret(std::string(identity.key_pem)),
+                    .proxy_url = proxy_url});
+  }
 };
 
 TEST_F(HttpClientProxyTest, HttpsGoesThroughATunnelThatDoesNotSeeTheRequest) {
@@ -60,19 +67,33 @@ TEST_F(HttpClientProxyTest, PlainHttpIsForwarded) {
   EXPECT_EQ(answer->body, "http://vendor.example/a?b");
 }
 
-TEST_F(HttpClientProxyTest, AProxyThatSpeaksTlsIsVerifiedAndNotShownTheClientCertificate) {
+TEST_F(HttpClientProxyTest, AProxyThatSpeaksTlsCarriesTheDestinationsTls) {
   const PeerServer peer(echo_target(),
                         {.tls = ca.issue({.names = {"vendor.example"}}), .client_ca_pem = ca.certificate_pem()});
-  // It would refuse a client that shows a certificate of this authority, which it does not know.
   const PeerServer proxy(
       [&](PeerConnection& connection) {
-        if (connection.read_request()) connection.send(http_response(403, ""));
+        if (connection.read_request() && connection.send("HTTP/1.1 200 OK\r\n\r\n")) connection.tunnel_to(peer.port());
       },
       {.tls = ca.issue({.names = {"localhost"}})});
-  const std::string url = "https://localhost:" + std::to_string(proxy.port());
-  EXPECT_THAT(send("https://vendor.example/", through(url)),
-              FailedWith("connectivity.proxy_refused", HttpStage::proxy));
+  const std::string proxy_url = "https://localhost:" + std::to_string(proxy.port());
+  const auto answer = send("https://vendor.example/a", through_with_certificate(proxy_url));
+  ASSERT_THAT(answer, AnsweredWith(200));
+  EXPECT_EQ(answer->body, "/a");
   EXPECT_EQ(proxy.requests().at(0).target, "vendor.example:443");
+
+  const auto wrong_name = send("https://other.example/a", through_with_certificate(proxy_url));
+  ASSERT_THAT(wrong_name, FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  EXPECT_EQ(wrong_name.error().error.field(), "/endpoint");
+}
+
+TEST_F(HttpClientProxyTest, TheClientCertificateIsForTheDestinationAlone) {
+  const PeerServer proxy(echo_target(),
+                         {.tls = ca.issue({.names = {"localhost"}}), .client_ca_pem = ca.certificate_pem()});
+  const auto answer =
+      send("https://vendor.example/", through_with_certificate("https://localhost:" + std::to_string(proxy.port())));
+  ASSERT_THAT(answer, FailedWith("tls.client_certificate_refused", HttpStage::tls));
+  EXPECT_EQ(answer.error().error.field(), "/proxy");
+  EXPECT_THAT(proxy.requests(), SizeIs(0));
 }
 
 TEST_F(HttpClientProxyTest, AProxyWithAWrongNameIsTheProxysFault) {
