@@ -43,7 +43,7 @@ Error CallSecrets::clean(const Error& error) const {
   if (!error.field().empty()) cleaned = std::move(cleaned).with_field(error.field());
   for (const auto& [name, value] : error.details()) cleaned = std::move(cleaned).with_detail(name, clean(value));
   if (!error.violations().empty()) cleaned = std::move(cleaned).with_violations(error.violations());
-  if (error.retry_after()) cleaned = std::move(cleaned).with_retry_after(*error.retry_after());
+  if (const auto wait = error.retry_after()) cleaned = std::move(cleaned).with_retry_after(*wait);
   return cleaned;
 }
 

@@ -46,7 +46,7 @@ std::optional<std::chrono::milliseconds> parse_retry_after(const Headers& header
   const auto value = headers.find("Retry-After");
   if (!value || value->empty()) return std::nullopt;
   // Far beyond any wait that is honoured, and far from overflowing when it becomes milliseconds.
-  constexpr std::int64_t kMostSeconds = 86'400 * 365;
+  constexpr std::int64_t kMostSeconds = std::int64_t{86'400} * 365;
   std::int64_t seconds = 0;
   const auto [end, status] = std::from_chars(value->data(), value->data() + value->size(), seconds);
   const bool whole = end == value->data() + value->size();

@@ -353,9 +353,10 @@ Task<Result<VendorResponse>> VendorHttpCall::send(VendorRequest request) {
     Hop hop{.request = prepare(request, url, own, bytes_left), .own = own, .authenticated = false};
     Result<HttpResponse> response = co_await ask(hop, request);
     if (!response) co_return fail(std::move(response).error());
-    Result<std::optional<HttpUrl>> next = redirect_target(url, request.method, *response);
-    if (!next) co_return fail(secrets_.clean(next.error()));
-    if (!*next) {
+    Result<std::optional<HttpUrl>> redirect = redirect_target(url, request.method, *response);
+    if (!redirect) co_return fail(secrets_.clean(redirect.error()));
+    std::optional<HttpUrl> next = *std::move(redirect);
+    if (!next) {
       co_return VendorResponse{.status = response->status,
                                .headers = std::move(response->headers),
                                .body = std::move(response->body),
@@ -364,7 +365,7 @@ Task<Result<VendorResponse>> VendorHttpCall::send(VendorRequest request) {
                                .peer = std::move(response->peer),
                                .authenticated = hop.authenticated};
     }
-    if (redirects == kMostRedirects || visited.contains((*next)->to_string())) {
+    if (redirects == kMostRedirects || visited.contains(next->to_string())) {
       co_return fail(
           Error(ErrorCode::vendor_failure,
                 fmt::format("{} redirects in a circle or more than {} times", url.origin(), kMostRedirects))
@@ -373,7 +374,7 @@ Task<Result<VendorResponse>> VendorHttpCall::send(VendorRequest request) {
               .with_remedy("check that the endpoint is the API's base URL, and the redirects of the proxy before it"));
     }
     bytes_left -= std::min(bytes_left, response->body.size());
-    url = **std::move(next);
+    url = *std::move(next);
     own = own && call_.settings->owns(url);
   }
 }
