@@ -70,14 +70,15 @@ fi
 
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
 printf 'setup: %s packages are missing: %s\n' "${#missing[@]}" "${missing[*]}"
-printf 'setup: apt-get update\n'
-"${apt[@]}" update
-printf 'setup: apt-get install\n'
-if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; then
-  printf 'error: apt-get could not install: %s\n' "${missing[*]}" >&2
+apt_failed() { # what
+  printf 'error: %s failed; the packages that are missing: %s\n' "$1" "${missing[*]}" >&2
   printf 'remedy: Debian 12 (bookworm) with its updates has all of them; check the sources of apt and the network.\n' >&2
   exit 1
-fi
+}
+printf 'setup: apt-get update\n'
+"${apt[@]}" update || apt_failed 'apt-get update'
+printf 'setup: apt-get install\n'
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" || apt_failed 'apt-get install'
 
 if command -v systemctl >/dev/null; then
   for service in "${services[@]}"; do

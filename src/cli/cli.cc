@@ -151,8 +151,7 @@ int run_cli(const std::vector<std::string>& args, CliEnvironment& environment) {
     environment.out << version.what() << '\n';
     return kExitOk;
   } catch (const CLI::ParseError& error) {
-    return usage_error(early, root,
-                       Error(ErrorCode::invalid_argument, sentence_of(error, root)).with_reason("cli.usage"));
+    return usage_error(early, root, Error(ErrorCode::invalid_argument, sentence_of(error, root)));
   }
 
   if (root.get_option("--output")->count() == 0) {

@@ -241,17 +241,17 @@ Result<ApiAnswer> HubClient::call(ApiRequest request) {
   if (request.needs_token) exchange.headers.set("Authorization", fmt::format("Bearer {}", self.token.value->reveal()));
 
   asio::io_context context(1);
-  std::optional<std::expected<HttpResponse, HttpFailure>> response;
+  std::expected<HttpResponse, HttpFailure> response;  // set before run() returns
   asio::co_spawn(context,
                  self.http.send(std::move(exchange), self.profile, std::chrono::steady_clock::now() + self.max_time),
                  [&response](const std::exception_ptr& thrown, std::expected<HttpResponse, HttpFailure> result) {
                    if (thrown) std::rethrow_exception(thrown);
-                   response.emplace(std::move(result));
+                   response = std::move(result);
                  });
   context.run();
-  if (!response->has_value()) return fail(unreachable(response->error(), self.server));
+  if (!response) return fail(unreachable(response.error(), self.server));
 
-  HttpResponse& answer = **response;
+  HttpResponse& answer = *response;
   ApiAnswer result{
       .status = answer.status, .headers = std::move(answer.headers), .data = nullptr, .meta = nullptr, .body = {}};
   if (request.raw_answer && answer.status >= 200 && answer.status < 300) {

@@ -13,7 +13,7 @@
 #include "foundation/json.h"
 #include "foundation/result.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's own name
 class App;
 class Option;
 }  // namespace CLI
@@ -46,7 +46,7 @@ class CommandContext {
     bool more = false;   ///< there are more than `limit`
     JsonPtr first_data;  ///< the data of the first page, for what stands beside the list
   };
-  Result<Listing> list(const std::string& path, std::vector<std::pair<std::string, std::string>> query,
+  Result<Listing> list(const std::string& path, const std::vector<std::pair<std::string, std::string>>& query,
                        std::string_view member, std::size_t limit);
   /// The integration with this id or name. Errors: not_found.
   Result<ApiAnswer> find_integration(const std::string& id_or_name);

@@ -48,7 +48,7 @@ Result<ApiAnswer> CommandContext::call(ApiRequest request) {
 }
 
 Result<CommandContext::Listing> CommandContext::list(const std::string& path,
-                                                     std::vector<std::pair<std::string, std::string>> query,
+                                                     const std::vector<std::pair<std::string, std::string>>& query,
                                                      std::string_view member, std::size_t limit) {
   Listing listing;
   Json all = Json::array();
@@ -109,10 +109,10 @@ std::string text_at(const Json& object, std::string_view name) {
 }
 
 const Json& member_at(const Json& object, std::string_view name) {
-  static const Json kAbsent;
-  if (!object.is_object()) return kAbsent;
+  static const Json absent;
+  if (!object.is_object()) return absent;
   const auto found = object.find(name);
-  return found == object.end() ? kAbsent : *found;
+  return found == object.end() ? absent : *found;
 }
 
 }  // namespace inthub

@@ -45,6 +45,7 @@ std::vector<OptionNode> options_everywhere(const CommandNode& root) {
 /// What may follow a command: its commands, or the words of its first argument that has any.
 std::vector<std::string> words_after(const CommandNode& command) {
   std::vector<std::string> words;
+  words.reserve(command.commands.size());
   for (const CommandNode& next : command.commands) words.push_back(next.name);
   for (const OptionNode& positional : command.positionals) {
     if (words.empty()) words = positional.words;
@@ -112,6 +113,7 @@ std::string zsh_command(const Place& place, const CommandNode& root) {
     options.insert(options.end(), everywhere.begin(), everywhere.end());
   }
   std::vector<std::string> arguments;
+  arguments.reserve(options.size() + command.positionals.size() + 2);
   for (const OptionNode& option : options) arguments.push_back(zsh_option(option));
   for (const OptionNode& positional : command.positionals) {
     arguments.push_back(single_quoted(fmt::format("{}:{}:{}", positional.required ? "" : ":",
@@ -163,6 +165,7 @@ std::string bash_completion(const CommandNode& root) {
   const auto add_option = [&](const std::string& place, const OptionNode& option) {
     if (option.value.empty()) return;
     std::vector<std::string> patterns;
+    patterns.reserve(option.names.size());
     for (const std::string& name : option.names) patterns.push_back(fmt::format("{}\"|{}\"", place, name));
     with_value.insert(with_value.end(), patterns.begin(), patterns.end());
     std::string action = "return";
