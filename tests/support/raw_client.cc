@@ -62,10 +62,10 @@ std::string RawClient::read_answer(bool has_body) {
   for (;;) {
     const std::size_t head_end = received_.find("\r\n\r\n");
     if (head_end != std::string::npos) {
-      constexpr std::string_view name = "Content-Length: ";
-      const std::size_t field = received_.find(name);
+      constexpr std::string_view kName = "Content-Length: ";
+      const std::size_t field = received_.find(kName);
       std::size_t size = head_end + 4;
-      if (has_body && field < head_end) size += std::stoul(received_.substr(field + name.size(), 20));
+      if (has_body && field < head_end) size += std::stoul(received_.substr(field + kName.size(), 20));
       if (received_.size() >= size) {
         std::string answer = received_.substr(0, size);
         received_.erase(0, size);
