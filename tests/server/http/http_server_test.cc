@@ -90,7 +90,7 @@ class HttpServerTest : public testing::Test {
     if (server_) server_->stop(0ms);
   }
 
-  HttpServer& start(HttpServer::Options options = {}) {
+  HttpServer& start(const HttpServer::Options& options = {}) {
     auto server = HttpServer::listen(
         options, routes(),
         [](std::string_view authorization) -> Result<Principal> {
@@ -187,21 +187,21 @@ class HttpServerTest : public testing::Test {
       co_return ServerResponse{.headers = {{"X-Vendor", "a\r\nSet-Cookie: b"}, {"Cache-Control", "max-age=5"}},
                                .body = "{}"};
     });
-    add("GET", "/gate", [this](ServerRequest& r) -> Task<ServerResponse> {
-      GateVisit visit(gate_);
-      const auto opened = co_await gate_.opened.wait(Deadline::max());
-      visit.finished = opened.has_value();
-      co_return success(r, 200, "\"through\"");
-    });
-    // Waits where no cancellation reaches it.
-    add("GET", "/stubborn", [this](ServerRequest& r) -> Task<ServerResponse> {
-      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-      GateVisit visit(gate_);
-      co_await gate_.opened.wait(Deadline::max());
-      visit.finished = true;
-      co_return success(r, 200, "1");
-    });
+    add("GET", "/gate", [this](ServerRequest& r) { return through_the_gate(r); });
+    add("GET", "/stubborn", [this](ServerRequest& r) { return through_the_gate_stubbornly(r); });
     return router;
+  }
+
+  Task<ServerResponse> through_the_gate(ServerRequest& request) {
+    GateVisit visit(gate_);
+    const auto opened = co_await gate_.opened.wait(Deadline::max());
+    visit.finished = opened.has_value();
+    co_return success(request, 200, "\"through\"");
+  }
+  /// Waits where no cancellation reaches it.
+  Task<ServerResponse> through_the_gate_stubbornly(ServerRequest& request) {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_return co_await through_the_gate(request);
   }
 
   Metrics metrics_;
