@@ -23,8 +23,8 @@ static_assert(kMasterKeyBytes == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 unsigned char* as_bytes(char* text) {
   return reinterpret_cast<unsigned char*>(text);
 }
-const unsigned char* as_bytes(const char* text) {
-  return reinterpret_cast<const unsigned char*>(text);
+const unsigned char* as_bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 /// What ties a sealed value to its row.
@@ -67,7 +67,7 @@ Result<std::unique_ptr<SecretSealer>> SecretSealer::load(const std::filesystem::
   return sealer;
 }
 
-std::unique_ptr<SecretSealer> SecretSealer::from_key_for_test(std::string key) {
+std::unique_ptr<SecretSealer> SecretSealer::from_key_for_test(const std::string& key) {
   if (key.size() != kMasterKeyBytes) throw std::invalid_argument("a master key has 32 bytes");
   std::unique_ptr<SecretSealer> sealer(new SecretSealer);
   sealer->impl_ = std::make_unique<Impl>(make_master_key(key));
@@ -85,8 +85,8 @@ std::string SecretSealer::seal(TenantId tenant, CredentialId id, const Secret& s
   sealed[0] = kFormat;
   unsigned char* nonce = as_bytes(sealed.data() + 1);
   randombytes_buf(nonce, kNonceBytes);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + kNonceBytes, nullptr, as_bytes(plain.data()), plain.size(),
-                                             as_bytes(data.data()), data.size(), nullptr, nonce, impl_->key.get());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + kNonceBytes, nullptr, as_bytes(plain), plain.size(),
+                                             as_bytes(data), data.size(), nullptr, nonce, impl_->key.get());
   return sealed;
 }
 
@@ -101,11 +101,11 @@ Result<SecretPtr> SecretSealer::open(TenantId tenant, CredentialId id, std::stri
   if (sealed.size() < kOverhead) return unsealable("the sealed secret is cut short", remedy);
   if (sealed[0] != kFormat) return unsealable("the sealed secret has a format this version does not know", remedy);
   const std::string data = associated_data(tenant, id);
-  const unsigned char* nonce = as_bytes(sealed.data() + 1);
+  const unsigned char* nonce = as_bytes(sealed.substr(1));
   std::string plain(sealed.size() - kOverhead, '\0');
-  const int opened = crypto_aead_xchacha20poly1305_ietf_decrypt(
-      as_bytes(plain.data()), nullptr, nullptr, nonce + kNonceBytes, sealed.size() - 1 - kNonceBytes,
-      as_bytes(data.data()), data.size(), nonce, impl_->key.get());
+  const int opened = crypto_aead_xchacha20poly1305_ietf_decrypt(as_bytes(plain.data()), nullptr, nullptr,
+                                                                nonce + kNonceBytes, sealed.size() - 1 - kNonceBytes,
+                                                                as_bytes(data), data.size(), nonce, impl_->key.get());
   if (opened != 0) return unsealable("the sealed secret was changed, or belongs to another record", remedy);
   return make_secret(std::move(plain));
 }

@@ -10,8 +10,8 @@ void wipe(std::string& value) {
   value.clear();
 }
 
-Secret::Secret(std::string value) : value_(std::move(value)) {
-  // A short string is copied, not moved, out of its small buffer, so the parameter is wiped as well.
+Secret::Secret(std::string value) : value_(value) {
+  // Copied, then wiped: moving a short string would leave its bytes behind.
   wipe(value);
 }
 
@@ -20,9 +20,8 @@ Secret::~Secret() {
 }
 
 SecretPtr make_secret(std::string&& value) {
-  std::string copy(value);
-  auto secret = std::make_shared<const Secret>(std::move(copy));
-  wipe(copy);  // NOLINT(bugprone-use-after-move): moving a short string leaves its bytes behind
+  auto secret = std::make_shared<Secret>(std::string());
+  secret->value_ = value;
   wipe(value);
   return secret;
 }

@@ -6,8 +6,9 @@
 
 namespace inthub {
 
-/// Secret bytes. Cannot be printed, formatted, compared, copied or serialised; wiped on destruction. Shared as SecretPtr so
-/// that there is one buffer to wipe. Immutable, hence thread-safe. Searching for "reveal(" lists every use.
+/// Secret bytes. Cannot be printed, formatted, compared, copied or serialised; wiped on destruction. Shared as
+/// SecretPtr so that there is one buffer to wipe. Immutable, hence thread-safe. Searching for "reveal(" lists every
+/// use.
 class Secret {
  public:
   explicit Secret(std::string value);
@@ -20,6 +21,7 @@ class Secret {
   bool empty() const { return value_.empty(); }
 
  private:
+  friend std::shared_ptr<const Secret> make_secret(std::string&& value);
   std::string value_;
 };
 using SecretPtr = std::shared_ptr<const Secret>;

@@ -42,8 +42,8 @@ struct CredentialResolverTest : testing::Test {
 
   TemporaryDirectory directory;
   std::unique_ptr<SecretSealer> sealer = SecretSealer::from_key_for_test(std::string(32, 'k'));
-  TenantId tenant{*Uuid::parse("00000000-0000-7000-8000-000000000001")};
-  CredentialId id{*Uuid::parse("0d4f2f3e-2f0a-4c8e-9a53-6f1d6c1f2a10")};
+  TenantId tenant = TenantId::parse("00000000-0000-7000-8000-000000000001").value_or(TenantId());
+  CredentialId id = CredentialId::parse("0d4f2f3e-2f0a-4c8e-9a53-6f1d6c1f2a10").value_or(CredentialId());
   const std::string local_ref = "authref://local/0d4f2f3e-2f0a-4c8e-9a53-6f1d6c1f2a10";
   Result<SealedCredential> stored = fail(ErrorCode::not_found, "no such credential");
 };
@@ -188,7 +188,7 @@ TEST_F(CredentialResolverTest, ADeletedLocalSecretIsSaidToBeGone) {
 }
 
 TEST_F(CredentialResolverTest, ALocalSecretOfAnotherTenantDoesNotOpen) {
-  const TenantId other{*Uuid::parse("00000000-0000-7000-8000-000000000002")};
+  const TenantId other = TenantId::parse("00000000-0000-7000-8000-000000000002").value_or(TenantId());
   stored = SealedCredential{sealer->seal(other, id, Secret("canary-local")), sealer->key_id()};
   const auto secret = resolve(local_ref);
   expect_refused(secret, "belongs to another record");

@@ -215,6 +215,7 @@ TEST_F(BoundedCacheTest, ThreadsMayReadWriteAndEraseAtOnce) {
   std::atomic<int> wrong{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 5000; ++i) {

@@ -40,8 +40,7 @@ TEST(Rfc3339, IsReadWithAnyOffsetAndFraction) {
         Readable{"2026-01-13T18:53:39-00:00", 1768330419000}, Readable{"2024-02-29T00:00:00Z", 1709164800000},
         Readable{"2016-12-31T23:59:60Z", 1483228800000}}) {
     const auto read = parse_rfc3339(row.text);
-    ASSERT_TRUE(read) << row.text;
-    EXPECT_EQ(*read, at(row.millis)) << row.text;
+    EXPECT_EQ(read, at(row.millis)) << row.text;
   }
 }
 

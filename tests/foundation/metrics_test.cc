@@ -76,6 +76,7 @@ TEST(Metrics, MayBeMadeAndUsedFromManyThreads) {
   Metrics metrics;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         for (int i = 0; i < 1000; ++i) {

@@ -140,7 +140,9 @@ TEST(Redact, ASecretAcrossTheEndOfWhatIsReadDoesNotShowItsBeginning) {
   // Masks shorten the text so far that the end of what is read would be shown.
   const std::string masked = "\"password\":\"" + std::string(65'000, 'p') + "\" ";
   for (std::size_t fill = 480; fill < 540; fill += 3) {
-    const std::string shown = redact_with(masked + std::string(fill, '.') + canary + std::string(100'000, 'z'), canary);
+    std::string text = masked;
+    text.append(fill, '.').append(canary).append(100'000, 'z');
+    const std::string shown = redact_with(text, canary);
     EXPECT_EQ(shown.find("cana"), std::string::npos) << fill;
   }
 }
