@@ -168,10 +168,11 @@ TEST(CredentialRef, ParametersAreDecoded) {
 }
 
 TEST(CredentialRef, WhatIsMadeEqualsWhatIsParsed) {
-  const auto id = CredentialId::parse("0d4f2f3e-2f0a-4c8e-9a53-6f1d6c1f2a10");
-  EXPECT_TRUE(CredentialRef::local(*id) == *CredentialRef::parse(CredentialRef::local(*id).text()));
+  const CredentialId id = CredentialId::parse("0d4f2f3e-2f0a-4c8e-9a53-6f1d6c1f2a10").value_or(CredentialId());
+  ASSERT_FALSE(id.is_nil());
+  EXPECT_TRUE(CredentialRef::local(id) == *CredentialRef::parse(CredentialRef::local(id).text()));
   EXPECT_TRUE(CredentialRef::none() == *CredentialRef::parse("authref://none"));
-  EXPECT_FALSE(CredentialRef::none() == CredentialRef::local(*id));
+  EXPECT_FALSE(CredentialRef::none() == CredentialRef::local(id));
 }
 
 }  // namespace
