@@ -51,6 +51,7 @@ class StoreContract : public testing::Test {
   }
   static std::vector<std::string> names(const std::vector<Integration>& items) {
     std::vector<std::string> all;
+    all.reserve(items.size());
     for (const Integration& item : items) all.push_back(item.name);
     return all;
   }

@@ -535,6 +535,7 @@ TYPED_TEST(StoreContract, ALimitOutsideItsBoundsIsBroughtInside) {
 
 TYPED_TEST(StoreContract, PollTargetsOfAllTenantsComeById) {
   std::vector<IntegrationId> ids;
+  ids.reserve(6);
   for (int i = 0; i < 5; ++i) ids.push_back(this->create("mine " + std::to_string(i)).id);
   SampleRows other(2);
   this->commit(other.foundation());

@@ -8,6 +8,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -174,15 +175,19 @@ TEST(SqliteMigrations, EveryOlderVersionBecomesTheNewestWithItsRows) {
       EXPECT_EQ(connection->number("PRAGMA user_version").value_or(-1), version);
     }
     if (version >= 1) {
-      RawDatabase(file).execute(
-          "INSERT INTO tenants VALUES ('" + rows.tenant.to_string() + "', 't', 0);" + "INSERT INTO users VALUES ('" +
-          rows.user.to_string() + "', '" + rows.tenant.to_string() + "', 'u', 0);" +
-          "INSERT INTO integration_types (id, display_name, config_schema, capabilities) VALUES "
-          "('registry.oci', 'OCI', '{}', '[]');" +
-          "INSERT INTO integrations (id, tenant_id, type_id, name, config, credential_ref, created_at, "
-          "updated_at, created_by) VALUES ('" +
-          row.id.to_string() + "', '" + rows.tenant.to_string() +
-          "', 'registry.oci', 'old', '{}', 'authref://none', 1, 1, '" + rows.user.to_string() + "');");
+      RawDatabase raw(file);
+      const std::string tenant = rows.tenant.to_string();
+      const std::string user = rows.user.to_string();
+      raw.execute(fmt::format("INSERT INTO tenants VALUES ('{}', 't', 0)", tenant));
+      raw.execute(fmt::format("INSERT INTO users VALUES ('{}', '{}', 'u', 0)", user, tenant));
+      raw.execute(
+          "INSERT INTO integration_types (id, display_name, config_schema, capabilities) "
+          "VALUES ('registry.oci', 'OCI', '{}', '[]')");
+      raw.execute(
+          fmt::format("INSERT INTO integrations (id, tenant_id, type_id, name, config, credential_ref, created_at, "
+                      "updated_at, created_by) "
+                      "VALUES ('{}', '{}', 'registry.oci', 'old', '{{}}', 'authref://none', 1, 1, '{}')",
+                      row.id.to_string(), tenant, user));
     }
     Metrics metrics;
     Result<std::unique_ptr<Store>> store = open_sqlite_store(directory.path(), metrics);
@@ -314,42 +319,48 @@ TEST_F(SqliteStore, ACallerWhoIsCancelledLeavesTheStoreWorking) {
   EXPECT_TRUE(run_task(context, fixture.store().integrations().find(row.tenant, row.id)));
 }
 
+struct ReadsWhileWriting {
+  Store& store;
+  SampleRows& rows;
+  bool writing = true;
+  int reads = 0;
+};
+
+/// Two integrations per transaction, 200 times.
+Task<void> write_pairs(ReadsWhileWriting& test) {
+  for (int i = 0; i < 200; ++i) {
+    Transaction pair = test.rows.creation(test.rows.integration("first of pair " + std::to_string(i)));
+    const Transaction second = test.rows.creation(test.rows.integration("second of pair " + std::to_string(i)));
+    for (const Change& change : second.changes()) std::visit([&](const auto& kind) { pair.add(kind); }, change);
+    const Result<void> done = co_await test.store.commit(std::move(pair));
+    EXPECT_TRUE(done);
+  }
+  test.writing = false;
+}
+
+Task<void> read_until_written(ReadsWhileWriting& test) {
+  std::int64_t last = 0;
+  while (test.writing) {
+    const Result<IntegrationPage> page = co_await test.store.integrations().list(test.rows.tenant, {}, {.limit = 1000});
+    EXPECT_TRUE(page);
+    if (!page) break;
+    EXPECT_EQ(page->total % 2, 0);
+    EXPECT_EQ(page->total, static_cast<std::int64_t>(page->items.size()));
+    EXPECT_GE(page->total, last);
+    last = page->total;
+    ++test.reads;
+  }
+}
+
 TEST_F(SqliteStore, ReadersSeeWholeTransactionsWhileTheWriterWrites) {
   commit(rows.foundation());
-  constexpr int kWrites = 200;
-  bool writing = true;
-  const auto write = [&]() -> Task<void> {
-    for (int i = 0; i < kWrites; ++i) {
-      Transaction pair = rows.creation(rows.integration("first of pair " + std::to_string(i)));
-      for (const Change& change : rows.creation(rows.integration("second of pair " + std::to_string(i))).changes()) {
-        std::visit([&](const auto& kind) { pair.add(kind); }, change);
-      }
-      const Result<void> done = co_await fixture.store().commit(std::move(pair));
-      EXPECT_TRUE(done);
-    }
-    writing = false;
-  };
-  int reads = 0;
-  const auto read = [&]() -> Task<void> {
-    std::int64_t last = 0;
-    while (writing) {
-      const Result<IntegrationPage> page =
-          co_await fixture.store().integrations().list(rows.tenant, {}, {.limit = 1000});
-      EXPECT_TRUE(page);
-      if (!page) break;
-      EXPECT_EQ(page->total % 2, 0);
-      EXPECT_EQ(page->total, static_cast<std::int64_t>(page->items.size()));
-      EXPECT_GE(page->total, last);
-      last = page->total;
-      ++reads;
-    }
-  };
+  ReadsWhileWriting test{.store = fixture.store(), .rows = rows};
   const auto no_exception = [](const std::exception_ptr& error) { EXPECT_FALSE(error); };
-  asio::co_spawn(context, write(), no_exception);
-  for (int i = 0; i < 4; ++i) asio::co_spawn(context, read(), no_exception);
+  asio::co_spawn(context, write_pairs(test), no_exception);
+  for (int i = 0; i < 4; ++i) asio::co_spawn(context, read_until_written(test), no_exception);
   context.restart();
   context.run();
-  EXPECT_GT(reads, 0);
+  EXPECT_GT(test.reads, 0);
 }
 
 TEST_F(SqliteStore, CallersOfSeveralContextsAreServed) {
@@ -365,6 +376,7 @@ TEST_F(SqliteStore, CallersOfSeveralContextsAreServed) {
   std::atomic<int> found{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (const std::vector<Integration>& mine : made) {
       threads.emplace_back([&] {
         SampleRows credentials(99);  // only for the shape of a creation; ids come from `mine`
