@@ -227,7 +227,8 @@ TEST_F(SqliteStore, TheSchemaHasTheTablesOfTheSpecification) {
   for (const auto& [table, names] : columns) {
     std::istringstream each(names);
     for (std::string column; std::getline(each, column, ',');) {
-      EXPECT_EQ(raw.value("SELECT count(*) FROM pragma_table_info('" + table + "') WHERE name = '" + column + "'"), "1")
+      EXPECT_EQ(raw.value(fmt::format("SELECT count(*) FROM pragma_table_info('{}') WHERE name = '{}'", table, column)),
+                "1")
           << table << "." << column;
     }
   }
