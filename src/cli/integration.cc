@@ -35,10 +35,9 @@ void warn_of_more(CommandContext& context, std::size_t limit) {
   context.output.warning(fmt::format("only the first {} are shown; --limit shows more", limit));
 }
 
-/// Tests a draft before it is saved. The exit code when it must not be, nothing when it may.
-Result<std::optional<int>> test_before_saving(CommandContext& context, const IntegrationFlags& flags,
-                                              const JsonPtr& body) {
-  if (!flags.test) return std::nullopt;
+/// Tests a draft before it is saved, when that is wanted. False when it must not be saved; that has been shown already.
+Result<bool> test_before_saving(CommandContext& context, const IntegrationFlags& flags, const JsonPtr& body) {
+  if (!flags.test) return true;
   const std::string name = text_at(*body, "name");
   context.output.progress(fmt::format("testing {} …", name));
   Result<ApiAnswer> answer =
@@ -53,17 +52,17 @@ Result<std::optional<int>> test_before_saving(CommandContext& context, const Int
   } else if (refused) {
     context.output.document(*answer->data);
   }
-  if (success) return std::nullopt;
+  if (success) return true;
   if (flags.force) {
     context.output.warning("saved although the connection test failed (--force)");
-    return std::nullopt;
+    return true;
   }
   context.output.error(
       Error(ErrorCode::vendor_failure, fmt::format("{} was not saved, because its connection test failed", name))
           .with_reason("cli.test_failed")
           .with_remedy("mend what the test shows, or save it all the same with --force"),
       option_for_pointer);
-  return exit_code_of_bad_finding();
+  return false;
 }
 
 Result<int> show_saved(CommandContext& context, std::string_view what, const Json& integration) {
@@ -84,9 +83,9 @@ Result<int> create(CommandContext& context, const IntegrationFlags& flags) {
   Result<Json> config = apply_flags(Json::object(), flags, context.environment);
   if (!config) return fail(std::move(config).error());
   const JsonPtr body = share(request_body(flags.type, flags.name, std::move(*config), *credentials));
-  const Result<std::optional<int>> refused = test_before_saving(context, flags, body);
-  if (!refused) return fail(refused.error());
-  if (*refused) return **refused;
+  const Result<bool> may_be_saved = test_before_saving(context, flags, body);
+  if (!may_be_saved) return fail(may_be_saved.error());
+  if (!*may_be_saved) return exit_code_of_bad_finding();
   ApiRequest request{.method = "POST", .path = kCollection, .query = {}, .body = body, .headers = {}};
   if (!flags.idempotency_key.empty()) request.headers.set("Idempotency-Key", flags.idempotency_key);
   Result<ApiAnswer> answer = context.call(std::move(request));
@@ -107,10 +106,10 @@ Result<int> update(CommandContext& context, const std::string& integration, cons
   if (flags.test) {
     // A draft has no stored credential to fall back to, so it names the one in use.
     const Json tested = credentials->is_null() ? Json{{"ref", text_at(before, "credentialRef")}} : *credentials;
-    const Result<std::optional<int>> refused =
+    const Result<bool> may_be_saved =
         test_before_saving(context, flags, share(request_body(text_at(before, "type"), name, *config, tested)));
-    if (!refused) return fail(refused.error());
-    if (*refused) return **refused;
+    if (!may_be_saved) return fail(may_be_saved.error());
+    if (!*may_be_saved) return exit_code_of_bad_finding();
   }
   ApiRequest request{.method = "PUT",
                      .path = path_of(text_at(before, "id")),

@@ -151,6 +151,7 @@ std::string Table::text(const std::function<std::string(std::string_view, Tone)>
   };
   if (!titles_.empty()) {
     std::vector<Cell> head;
+    head.reserve(titles_.size());
     for (const std::string& title : titles_) head.emplace_back(title, Tone::strong);
     append(head);
   }

@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -44,7 +45,23 @@ TEST(AccessToken, IsTakenFromTheFileTheFileVariableOrTheVariable) {
   EXPECT_EQ(shell.run({"integration", "list"}), 0);
 }
 
+/// The working directory, for as long as this object lives.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::filesystem::path& path) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(path);
+  }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+  ~WorkingDirectory() { std::filesystem::current_path(before_); }
+
+ private:
+  std::filesystem::path before_;
+};
+
 TEST(AccessToken, ThatIsMissingIsExplainedBeforeAnythingIsSent) {
+  const TemporaryDirectory empty;
+  const WorkingDirectory here(empty.path());
   const StubHub hub(kEmptyHub);
   CommandLine shell;
   shell.variables = {{"INTHUB_SERVER", hub.url()}};
@@ -53,6 +70,19 @@ TEST(AccessToken, ThatIsMissingIsExplainedBeforeAnythingIsSent) {
   EXPECT_THAT(shell.err, HasSubstr("remedy: "));
   EXPECT_THAT(shell.err, HasSubstr("--token-file"));
   EXPECT_THAT(hub.requests(), IsEmpty());
+}
+
+TEST(AccessToken, OfTheDataDirectoryIsForAHubOfThisMachineAlone) {
+  const TemporaryDirectory directory;
+  directory.write("data/admin.token", kStubToken);
+  const WorkingDirectory here(directory.path());
+  const StubHub hub(kEmptyHub);
+  CommandLine shell;
+  shell.variables = {{"INTHUB_SERVER", hub.url()}};
+  EXPECT_EQ(shell.run({"integration", "list"}), 0);
+  shell.variables = {{"INTHUB_SERVER", "http://192.0.2.1:1"}};
+  EXPECT_EQ(shell.run({"integration", "list"}), 3);
+  EXPECT_THAT(shell.err, HasSubstr("no access token"));
 }
 
 TEST(AccessToken, ThatIsRefusedNamesWhereItCameFrom) {

@@ -38,6 +38,7 @@ std::string script_for(const std::string& shell_name) {
 std::vector<std::string> offered(const std::vector<std::string>& words) {
   const TemporaryDirectory directory;
   std::vector<std::string> quoted;
+  quoted.reserve(words.size());
   for (const std::string& word : words) quoted.push_back(fmt::format("'{}'", word));
   const std::string program =
       fmt::format("{}\nCOMP_WORDS=({})\nCOMP_CWORD={}\n_inthub\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",

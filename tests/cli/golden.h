@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/source_directory.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,7 +15,7 @@ namespace inthub::testing_support {
 /// Compares with tests/cli/testdata/NAME. UPDATE_GOLDEN=1 writes the file instead: look at the difference before
 /// committing it.
 inline void expect_golden(const std::string& name, const std::string& actual) {
-  const std::filesystem::path file = std::filesystem::path(INTHUB_SOURCE_DIR) / "tests/cli/testdata" / name;
+  const std::filesystem::path file = testing_support::source_directory() / "tests/cli/testdata" / name;
   if (const char* update = std::getenv("UPDATE_GOLDEN"); update != nullptr && std::string_view(update) == "1") {
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file, std::ios::binary) << actual;
