@@ -20,15 +20,15 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 OrderedJson scalar_to_json(const YAML::Node& node) {
-  static const std::regex kInteger("[-+]?[0-9]+");
-  static const std::regex kFloat(R"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)");
+  static const std::regex integer("[-+]?[0-9]+");
+  static const std::regex decimal(R"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)");
   const std::string& text = node.Scalar();
   if (node.Tag() == "!") return text;  // quoted, or a block scalar
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return nullptr;
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
-  if (std::regex_match(text, kInteger)) return std::stoll(text);
-  if (std::regex_match(text, kFloat)) return std::stod(text);
+  if (std::regex_match(text, integer)) return std::stoll(text);
+  if (std::regex_match(text, decimal)) return std::stod(text);
   return text;
 }
 

@@ -203,8 +203,9 @@ std::vector<SettingRow> make_rows() {
 
 /// Variables with our prefix that are not settings of the server.
 bool is_other_variable(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kOthers{"INTHUB_CONFIG", "INTHUB_MASTER_KEY", "INTHUB_SERVER",
-                                                           "INTHUB_TOKEN",  "INTHUB_TOKEN_FILE", "INTHUB_OUTPUT"};
+  static constexpr std::array<std::string_view, 7> kOthers{"INTHUB_CONFIG",    "INTHUB_MASTER_KEY", "INTHUB_SERVER",
+                                                           "INTHUB_SERVER_CA", "INTHUB_TOKEN",      "INTHUB_TOKEN_FILE",
+                                                           "INTHUB_OUTPUT"};
   return name.starts_with("INTHUB_SECRET_") || std::ranges::find(kOthers, name) != kOthers.end();
 }
 

@@ -1,12 +1,5 @@
 #pragma once
 
-#include "foundation/clock.h"
-#include "foundation/ids.h"
-#include "foundation/json.h"
-#include "foundation/result.h"
-#include "foundation/secret.h"
-#include "foundation/task.h"
-
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -14,6 +7,13 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "foundation/clock.h"
+#include "foundation/ids.h"
+#include "foundation/json.h"
+#include "foundation/result.h"
+#include "foundation/secret.h"
+#include "foundation/task.h"
 
 namespace inthub {
 
@@ -44,8 +44,8 @@ struct TestStep {
   std::string code;     ///< stable: "ok", "skipped", or a failure's reason ("tls.expired")
   std::string message;  ///< one sentence
   std::chrono::microseconds duration{};
-  std::string field;    ///< config pointer that a failure points at ("/caBundle", "/credentialRef")
-  std::string remedy;   ///< what to do about a failure
+  std::string field;   ///< config pointer that a failure points at ("/caBundle", "/credentialRef")
+  std::string remedy;  ///< what to do about a failure
 };
 /// Wire: TestConnectionResponse. success is true iff no step failed.
 struct ConnectionTest {
@@ -64,9 +64,9 @@ std::optional<HealthStatus> parse_health_status(std::string_view text);
 /// Wire: HealthResponse.
 struct HealthReport {
   HealthStatus status = HealthStatus::unknown;
-  std::string code;     ///< "ok" or a failure's reason
+  std::string code;  ///< "ok" or a failure's reason
   std::string message;
-  std::string remedy;   ///< empty when healthy
+  std::string remedy;  ///< empty when healthy
   std::map<std::string, std::string> details;
   std::chrono::milliseconds latency{};
   Timestamp checked_at{};
@@ -99,13 +99,13 @@ struct ResolveRequest {
   bool strict = false;    ///< fetch and hash the bytes even where the registry states a digest
 };
 struct ResolvedDigest {
-  std::string image_ref;   ///< normalised
+  std::string image_ref;  ///< normalised
   std::string repository;
   std::string tag;
   std::string digest;
   std::string manifest_type;
-  std::int64_t size_bytes = 0;           ///< of the manifest itself
-  std::optional<Timestamp> pushed_at;    ///< OCI has none
+  std::int64_t size_bytes = 0;         ///< of the manifest itself
+  std::optional<Timestamp> pushed_at;  ///< OCI has none
   std::map<std::string, std::string> details;
 };
 
@@ -115,11 +115,11 @@ struct ManifestRequest {
 };
 struct Manifest {
   std::string image_ref;
-  std::string digest;      ///< computed from `bytes`
+  std::string digest;  ///< computed from `bytes`
   std::string media_type;
-  std::string bytes;       ///< exactly as received
+  std::string bytes;  ///< exactly as received
   struct Platform {
-    std::string name;      ///< "linux/arm/v7"
+    std::string name;  ///< "linux/arm/v7"
     std::string digest;
     std::int64_t size_bytes = 0;
   };
@@ -169,10 +169,10 @@ class StepSink {
   virtual Task<Result<void>> publish(StepUpdate update) = 0;
 };
 
-/// The code that speaks one vendor's API: a pure mapping from requests to what CallContext::http sends, and back. Owns no
-/// state but what it is constructed with; one object serves all integrations of its type, from any thread.
-/// An operation that is not overridden answers `unsupported`, naming the operation.
-/// An Error means the operation failed; a failed *test* or an unhealthy system is a value.
+/// The code that speaks one vendor's API: a pure mapping from requests to what CallContext::http sends, and back. Owns
+/// no state but what it is constructed with; one object serves all integrations of its type, from any thread. An
+/// operation that is not overridden answers `unsupported`, naming the operation. An Error means the operation failed; a
+/// failed *test* or an unhealthy system is a value.
 class Connector {
  public:
   virtual ~Connector() = default;
@@ -191,8 +191,8 @@ class Connector {
   virtual Task<Result<void>> cancel_step(CallContext& call, const std::string& execution_id);
 };
 
-/// Builds the ordered steps of a connection test out of what VendorHttp did: dns, tcp, tls (skipped for plain http) and http
-/// from the timings of an exchange, or up to the failure. Connectors append authentication and capability. Pure.
+/// Builds the ordered steps of a connection test out of what VendorHttp did: dns, tcp, tls (skipped for plain http) and
+/// http from the timings of an exchange, or up to the failure. Connectors append authentication and capability. Pure.
 std::vector<TestStep> transport_steps(const HttpTimings& timings, bool tls);
 std::vector<TestStep> transport_steps(const HttpFailure& failure, bool tls);
 /// Sets success, error_message and latency from the steps; fills the missing later steps as skipped. Pure.

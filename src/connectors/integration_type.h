@@ -1,15 +1,15 @@
 #pragma once
 
-#include "connectors/connector.h"
-#include "foundation/json.h"
-#include "foundation/result.h"
-
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "connectors/connector.h"
+#include "foundation/json.h"
+#include "foundation/result.h"
 
 namespace inthub {
 
@@ -22,21 +22,21 @@ struct ResourceType {
 
 /// What can be connected. Filled from built-ins and, later, plugins. A value type.
 struct IntegrationType {
-  std::string id;            ///< "registry.oci"
-  std::string family;        ///< "registry"
+  std::string id;      ///< "registry.oci"
+  std::string family;  ///< "registry"
   std::string display_name;
   std::string description;
   std::string icon_url;
-  std::string source;        ///< "built-in" or the plugin's name
-  JsonPtr config_schema;     ///< JSON Schema draft-07; properties that hold a secret are not allowed
+  std::string source;     ///< "built-in" or the plugin's name
+  JsonPtr config_schema;  ///< JSON Schema draft-07; properties that hold a secret are not allowed
   std::vector<std::string> capabilities;
   std::vector<ResourceType> resource_types;
   std::vector<std::string> operations;  ///< "resolve", "manifest", "verify", … besides test, health and resources
   std::vector<std::string> auth_modes;  ///< of token, oauth, mtls, iam
   bool credential_required = true;      ///< false: authref://none is sensible
-  /// The rules that `config_schema` cannot say (one member that needs another, an endpoint's scheme). Called with a config
-  /// that the schema accepts; pointers are relative to the config ("/endpoint"). Empty when every rule holds. Pure and
-  /// thread-safe. A null function: there are no such rules.
+  /// The rules that `config_schema` cannot say (one member that needs another, an endpoint's scheme). Called with a
+  /// config that the schema accepts; pointers are relative to the config ("/endpoint"). Empty when every rule holds.
+  /// Pure and thread-safe. A null function: there are no such rules.
   std::function<std::vector<Violation>(const Json& config, bool has_credential)> check_rules;
 };
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "foundation/result.h"
-
 #include <string>
 #include <string_view>
+
+#include "foundation/result.h"
 
 namespace inthub {
 

@@ -53,9 +53,9 @@ struct Violation {
   bool operator==(const Violation&) const = default;
 };
 
-/// A failure as a value: a class for programs, a reason (stable, dotted, lower case) for support articles, a message and a
-/// remedy for people. Never holds a secret: whoever builds one from vendor text redacts first.
-/// Cheap to move; copying is a deep copy. Not thread-safe for concurrent writes.
+/// A failure as a value: a class for programs, a reason (stable, dotted, lower case) for support articles, a message
+/// and a remedy for people. Never holds a secret: whoever builds one from vendor text redacts first. Cheap to move;
+/// copying is a deep copy. Not thread-safe for concurrent writes.
 class Error {
  public:
   Error(ErrorCode code, std::string message);

@@ -61,5 +61,7 @@ struct std::hash<inthub::Uuid> {
 };
 template <class Tag>
 struct std::hash<inthub::StrongId<Tag>> {
-  std::size_t operator()(const inthub::StrongId<Tag>& id) const noexcept { return std::hash<inthub::Uuid>{}(id.uuid()); }
+  std::size_t operator()(const inthub::StrongId<Tag>& id) const noexcept {
+    return std::hash<inthub::Uuid>{}(id.uuid());
+  }
 };

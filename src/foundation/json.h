@@ -1,13 +1,13 @@
 #pragma once
 
-#include "foundation/result.h"
-
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "foundation/result.h"
 
 namespace inthub {
 
@@ -22,8 +22,8 @@ struct JsonLimits {
 };
 
 /// RFC 8259 text to value. Refuses invalid UTF-8, duplicate keys, trailing bytes, and whatever exceeds `limits`.
-/// Errors: invalid_argument (reason "json.malformed", "json.too_deep", "json.duplicate_key"), payload_too_large. Messages
-/// name line, column and rule and never echo the text, which may hold a secret.
+/// Errors: invalid_argument (reason "json.malformed", "json.too_deep", "json.duplicate_key"), payload_too_large.
+/// Messages name line, column and rule and never echo the text, which may hold a secret.
 Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
 
 /// Compact text. Bytes that are not UTF-8 become U+FFFD, so dumping never throws.

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "foundation/error.h"
-
 #include <expected>
 #include <utility>
+
+#include "foundation/error.h"
 
 namespace inthub {
 
@@ -16,6 +16,8 @@ using Result = std::expected<T, Error>;
   return std::unexpected<Error>(Error(code, std::move(message)));
 }
 /// `return fail(Error(…).with_remedy("…"));` and `return fail(std::move(result).error());`
-[[nodiscard]] inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+[[nodiscard]] inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected<Error>(std::move(error));
+}
 
 }  // namespace inthub

@@ -1,8 +1,5 @@
 #pragma once
 
-#include "foundation/clock.h"
-#include "foundation/result.h"
-
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -12,15 +9,19 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "foundation/clock.h"
+#include "foundation/result.h"
+
 namespace inthub {
 
 namespace asio = boost::asio;
 
-/// Every io_context of the hub is run by exactly one thread, so code on it needs no strand, and Asio's cancellation, which
-/// is not thread-safe, is only ever emitted on that thread.
+/// Every io_context of the hub is run by exactly one thread, so code on it needs no strand, and Asio's cancellation,
+/// which is not thread-safe, is only ever emitted on that thread.
 using IoExecutor = asio::io_context::executor_type;
 
-/// A coroutine bound to one io_context. Naming the executor type instead of any_io_executor saves an indirection per step.
+/// A coroutine bound to one io_context. Naming the executor type instead of any_io_executor saves an indirection per
+/// step.
 template <class T>
 using Task = asio::awaitable<T, IoExecutor>;
 
@@ -34,8 +35,9 @@ class TaskScope {
   /// Every task must have ended: call cancel_and_join() or, once the context has stopped for good, nothing.
   ~TaskScope();
 
-  /// Thread-safe. `make` is called on the context's thread and its captures live until the task has ended, so a capturing
-  /// lambda that is itself a coroutine is safe here. After cancel_and_join() began, nothing is started and false returned.
+  /// Thread-safe. `make` is called on the context's thread and its captures live until the task has ended, so a
+  /// capturing lambda that is itself a coroutine is safe here. After cancel_and_join() began, nothing is started and
+  /// false returned.
   bool spawn(std::function<Task<void>()> make);
   /// Cancels all and resumes when the last one has ended. Call on any context; thread-safe; idempotent.
   Task<void> cancel_and_join();

@@ -58,6 +58,10 @@ Error with_reason(ErrorCode code, std::string reason, std::string field, std::st
 
 HttpStage stage_of(const FailedExchange& failed) {
   const Progress& progress = failed.progress;
+  // libcurl repeats a request by itself when its kept-alive connection turns out to be dead: what the first attempt
+  // reached says nothing about a second one that found no name or no listener.
+  if (failed.code == CURLE_COULDNT_RESOLVE_HOST || failed.code == CURLE_COULDNT_RESOLVE_PROXY) return HttpStage::dns;
+  if (failed.code == CURLE_COULDNT_CONNECT && progress.request_sent) return HttpStage::tcp;
   if (progress.request_sent) return HttpStage::http;
   if (!progress.looked_up) return HttpStage::dns;
   if (!progress.connected) return HttpStage::tcp;

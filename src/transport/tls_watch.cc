@@ -224,9 +224,11 @@ int on_certificate_request(SSL* session, void*) {
 
 bool watch_tls(SSL_CTX* context, X509_STORE* store, std::shared_ptr<TlsWatch> watch) {
   ++watch->handshakes_begun;
-  auto shared = std::make_unique<SharedWatch>(std::move(watch));
-  if (SSL_CTX_set_ex_data(context, watch_slot(), shared.get()) != 1) return false;
-  static_cast<void>(shared.release());  // free_watch() deletes it with the context
+  auto* const shared = new SharedWatch(std::move(watch));  // free_watch() deletes it with the context
+  if (SSL_CTX_set_ex_data(context, watch_slot(), shared) != 1) {
+    delete shared;
+    return false;
+  }
   SSL_CTX_set1_cert_store(context, store);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &on_verification);
   SSL_CTX_set_info_callback(context, &on_information);

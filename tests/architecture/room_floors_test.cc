@@ -6,12 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "architecture/include_floors.h"
+#include "support/source_directory.h"
 
 namespace inthub::testing_support {
 namespace {
 
 TEST(RoomFloors, NoFileIncludesItsOwnFloorOrAHigherOne) {
-  const std::filesystem::path source = std::filesystem::path(INTHUB_SOURCE_DIR) / "src";
+  const std::filesystem::path source = testing_support::source_directory() / "src";
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(source)) {
     const auto extension = entry.path().extension();
@@ -28,7 +29,7 @@ TEST(RoomFloors, NoFileIncludesItsOwnFloorOrAHigherOne) {
 }
 
 TEST(RoomFloors, EveryFolderBelowSrcIsAKnownRoomWithAReadme) {
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(INTHUB_SOURCE_DIR) / "src")) {
+  for (const auto& entry : std::filesystem::directory_iterator(testing_support::source_directory() / "src")) {
     if (!entry.is_directory()) continue;
     EXPECT_TRUE(room_floors().contains(entry.path().filename().string())) << entry.path();
     EXPECT_TRUE(std::filesystem::exists(entry.path() / "README.md")) << entry.path();

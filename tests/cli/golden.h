@@ -1,7 +1,5 @@
 #pragma once
 
-#include "support/source_directory.h"
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +7,8 @@
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "support/source_directory.h"
 
 namespace inthub::testing_support {
 

@@ -16,6 +16,7 @@ using testing_support::ContextThread;
 using testing_support::http_response;
 using testing_support::PeerRequest;
 using testing_support::PeerServer;
+using testing_support::was_cancelled;
 namespace scripts = testing_support::scripts;
 
 const char* const kEndpoint = "http://127.0.0.1:9";  // for connectors that send nothing
@@ -209,6 +210,7 @@ TEST_F(ConnectorRuntimeTest, AHundredIdenticalCallsFromTwoThreadsMakeOneRequest)
   connector_->on_resolve = [](CallContext& call) { return asking(call, digest_of("sha256:one")); };
   ContextThread other;
   std::vector<ContextThread::Started<Result<Answer<ResolvedDigest>>>> calls;
+  calls.reserve(100);
   for (int i = 0; i < 100; ++i) {
     calls.push_back(
         (i % 2 == 0 ? thread_ : other).start(runtime_->resolve_tag_to_digest(target(peer.url()), image("app:v1"), {})));
@@ -229,7 +231,7 @@ TEST_F(ConnectorRuntimeTest, CancellingTheLastCallerClosesTheConnectionToTheVend
   auto call = thread_.start(runtime_->resolve_tag_to_digest(target(peer.url()), image("app:v1"), {}));
   ASSERT_TRUE(peer.wait_for_requests(1));
   call.cancel();
-  EXPECT_THROW(call.result.get(), boost::system::system_error);
+  EXPECT_TRUE(was_cancelled(call));
   EXPECT_TRUE(peer.wait_for_closed(1));
 }
 
@@ -244,10 +246,10 @@ TEST_F(ConnectorRuntimeTest, ACallThatIgnoresItsDeadlineIsLeftByItsCaller) {
 }
 
 TEST_F(ConnectorRuntimeTest, SixteenCallsOfAnIntegrationRunAtOnce) {
-  const OneShot<bool> never;
   // A OneShot has one waiter, so each call gets its own; none is ever opened.
   connector_->on_resolve = [&](CallContext&) { return gated(calls_, OneShot<bool>()); };
   std::vector<ContextThread::Started<Result<Answer<ResolvedDigest>>>> calls;
+  calls.reserve(16 + 256);
   for (int i = 0; i < 16 + 256; ++i) {
     calls.push_back(
         thread_.start(runtime_->resolve_tag_to_digest(target(kEndpoint), image("app:" + std::to_string(i)), {})));
@@ -257,7 +259,7 @@ TEST_F(ConnectorRuntimeTest, SixteenCallsOfAnIntegrationRunAtOnce) {
   EXPECT_EQ(refused.error().reason(), "runtime.too_many_calls");
   EXPECT_EQ(calls_, 16);
   for (auto& call : calls) call.cancel();
-  for (auto& call : calls) EXPECT_THROW(call.result.get(), boost::system::system_error);
+  for (auto& call : calls) EXPECT_TRUE(was_cancelled(call));
 }
 
 // --- failures

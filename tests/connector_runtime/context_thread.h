@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -73,5 +74,16 @@ class ContextThread {
   asio::executor_work_guard<IoExecutor> guard_{asio::make_work_guard(context_)};
   std::thread thread_;
 };
+
+/// Waits for the end; true when the task ended because it was cancelled.
+template <class T>
+bool was_cancelled(ContextThread::Started<T>& started) {
+  try {
+    static_cast<void>(started.result.get());
+    return false;
+  } catch (const boost::system::system_error& ended) {
+    return ended.code() == asio::error::operation_aborted;
+  }
+}
 
 }  // namespace inthub::testing_support

@@ -26,7 +26,8 @@ TEST_P(Redirect, IsDecided) {
     return;
   }
   ASSERT_TRUE(target) << target.error().message();
-  EXPECT_EQ(*target ? (*target)->to_string() : "none", GetParam().want);
+  const std::optional<HttpUrl>& followed = *target;
+  EXPECT_EQ(followed ? followed->to_string() : "none", GetParam().want);
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, Redirect,

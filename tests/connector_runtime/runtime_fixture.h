@@ -124,17 +124,18 @@ class RuntimeFixture : public testing::Test {
       return made;
     };
     EXPECT_TRUE(registry_.add(std::move(factory)));
-    runtime_.emplace(ConnectorRuntime::Dependencies{.connectors = registry_,
-                                                    .authenticators = {{"fake", authenticator_}},
-                                                    .credentials = resolver_,
-                                                    .http = http_,
-                                                    .clock = clock_,
-                                                    .random = random_,
-                                                    .metrics = metrics_});
+    runtime_ =
+        std::make_unique<ConnectorRuntime>(ConnectorRuntime::Dependencies{.connectors = registry_,
+                                                                          .authenticators = {{"fake", authenticator_}},
+                                                                          .credentials = resolver_,
+                                                                          .http = http_,
+                                                                          .clock = clock_,
+                                                                          .random = random_,
+                                                                          .metrics = metrics_});
   }
 
   /// An integration of the scripted type whose endpoint is `endpoint`. Retries come at once.
-  CallTarget target(const std::string& endpoint, Json more = Json::object()) {
+  CallTarget target(const std::string& endpoint, const Json& more = Json::object()) {
     Json config{{"endpoint", endpoint},
                 {"timeout", 20},
                 {"retryPolicy", {{"maxAttempts", 3}, {"initialDelayMs", 0}, {"maxDelayMs", 0}}}};
@@ -150,7 +151,7 @@ class RuntimeFixture : public testing::Test {
   }
 
   /// Sends one request as a connector would, in a call of its own.
-  Result<VendorResponse> send(CallTarget to, VendorRequest request, CallOptions options = {}) {
+  Result<VendorResponse> send(CallTarget to, VendorRequest request, const CallOptions& options = {}) {
     std::optional<Result<VendorResponse>> response;
     connector_->on_manifest = [&](CallContext& call) { return forward(call, request, response); };
     const auto answer = thread_.run(
@@ -173,7 +174,7 @@ class RuntimeFixture : public testing::Test {
   std::shared_ptr<FakeAuthenticator> authenticator_ = std::make_shared<FakeAuthenticator>();
   ConnectorRegistry registry_;
   ScriptedConnector* connector_ = nullptr;
-  std::optional<ConnectorRuntime> runtime_;
+  std::unique_ptr<ConnectorRuntime> runtime_;
   ContextThread thread_;
 
  private:

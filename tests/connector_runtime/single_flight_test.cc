@@ -12,6 +12,7 @@ namespace inthub {
 namespace {
 
 using testing_support::ContextThread;
+using testing_support::was_cancelled;
 using Flights = SingleFlight<std::string, std::string>;
 
 std::string name_exception(const std::exception_ptr& thrown) {
@@ -36,14 +37,14 @@ struct Gate {
     made.key = std::move(key);
     made.fresh = fresh;
     made.deadline = deadline;
-    made.work = [this](std::shared_ptr<FlightProgress>) { return wait(); };
+    made.work = [this](const std::shared_ptr<FlightProgress>&) { return wait(); };
     return made;
   }
   Task<std::string> wait() {
     ++begun;
     try {
       auto value = co_await opened.wait(Deadline::max());
-      co_return *value;
+      co_return value.value_or("no value");
     } catch (...) {
       ++cancelled;
       cut_off.set(true);
@@ -57,7 +58,7 @@ struct Gate {
 
 class SingleFlightTest : public testing::Test {
  protected:
-  ~SingleFlightTest() override { worker_.run(scope_.cancel_and_join()); }
+  void TearDown() override { worker_.run(scope_.cancel_and_join()); }
 
   ContextThread worker_;
   ContextThread caller_a_;
@@ -69,6 +70,7 @@ class SingleFlightTest : public testing::Test {
 TEST_F(SingleFlightTest, IdenticalCallsFromSeveralThreadsShareOnePieceOfWork) {
   Gate gate;
   std::vector<ContextThread::Started<Flights::Outcome>> calls;
+  calls.reserve(100);
   for (int i = 0; i < 100; ++i) {
     calls.push_back((i % 2 == 0 ? caller_a_ : caller_b_).start(flights_.run(gate.call("key"))));
   }
@@ -106,7 +108,7 @@ TEST_F(SingleFlightTest, TheFirstCallersCancellationDoesNotEndTheWork) {
   auto second = caller_b_.start(flights_.run(gate.call("key")));
   caller_b_.run(yield_to_context());
   first.cancel();
-  EXPECT_THROW(first.result.get(), boost::system::system_error);
+  EXPECT_TRUE(was_cancelled(first));
   gate.opened.set("value");
   EXPECT_EQ(second.result.get().value, "value");
   EXPECT_EQ(gate.cancelled, 0);
@@ -120,8 +122,8 @@ TEST_F(SingleFlightTest, WhenTheLastCallerHasLeftTheWorkIsCancelled) {
   caller_b_.run(yield_to_context());
   first.cancel();
   second.cancel();
-  EXPECT_THROW(first.result.get(), boost::system::system_error);
-  EXPECT_THROW(second.result.get(), boost::system::system_error);
+  EXPECT_TRUE(was_cancelled(first));
+  EXPECT_TRUE(was_cancelled(second));
   EXPECT_TRUE(caller_a_.run(gate.cut_off.wait(Deadline::max())));
   EXPECT_EQ(flights_.size(), 0U);
 }
@@ -131,7 +133,7 @@ TEST_F(SingleFlightTest, ACallerThatComesAfterTheLastHasLeftBeginsNewWork) {
   auto first = caller_a_.start(flights_.run(abandoned.call("key")));
   caller_a_.run(abandoned.until_begun(1));
   first.cancel();
-  EXPECT_THROW(first.result.get(), boost::system::system_error);
+  EXPECT_TRUE(was_cancelled(first));
   Gate gate;
   gate.opened.set("new");
   EXPECT_EQ(caller_a_.run(flights_.run(gate.call("key"))).value, "new");
@@ -161,7 +163,7 @@ TEST_F(SingleFlightTest, WhatTheWorkThrowsBecomesEverybodysValue) {
   Flights::Call call;
   call.key = "key";
   call.deadline = Deadline::max();
-  call.work = [](std::shared_ptr<FlightProgress>) -> Task<std::string> { throw std::runtime_error("broken"); };
+  call.work = [](const std::shared_ptr<FlightProgress>&) -> Task<std::string> { throw std::runtime_error("broken"); };
   EXPECT_EQ(caller_a_.run(flights_.run(std::move(call))).value, "broken");
 }
 

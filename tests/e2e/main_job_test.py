@@ -98,7 +98,7 @@ class MainJob(unittest.TestCase):
         here = self.hub.create(second, "stopped")
         second.stop()
         data = self.hub.post(f"/integrations/{here}/test").data
-        self.assertEqual(self.steps(data)["tcp"]["code"], "connectivity.refused")
+        self.assertEqual(self.steps(data)["tcp"]["code"], "connectivity.refused", data)
         reply = self.hub.post(f"/integrations/{here}/resolve", {"imageRef": "team/app:v1"})
         self.assertEqual(reply.status, 503, reply.body)
         second.start()

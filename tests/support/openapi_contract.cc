@@ -6,6 +6,8 @@
 #include <set>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "foundation/clock.h"
 #include "foundation/headers.h"
 #include "foundation/ids.h"
@@ -185,22 +187,22 @@ void OpenApiContract::check(const json& schema_or_ref, const json& value, const 
       }
     } else if (keyword == "properties") {
       for (const auto& [name, property] : rule.items()) {
-        if (value.is_object() && value.contains(name)) check(property, value.at(name), where + "/" + name, problems);
+        if (value.is_object() && value.contains(name))
+          check(property, value.at(name), fmt::format("{}/{}", where, name), problems);
       }
     } else if (keyword == "additionalProperties") {
       if (!value.is_object()) continue;
       for (const auto& [name, member] : value.items()) {
         if (schema.contains("properties") && schema.at("properties").contains(name)) continue;
         if (rule.is_object()) {
-          check(rule, member, where + "/" + name, problems);
+          check(rule, member, fmt::format("{}/{}", where, name), problems);
         } else if (!rule.get<bool>()) {
           complain("has the undocumented member " + name);
         }
       }
     } else if (keyword == "items") {
       if (!value.is_array()) continue;
-      for (std::size_t i = 0; i < value.size(); ++i)
-        check(rule, value.at(i), where + "/" + std::to_string(i), problems);
+      for (std::size_t i = 0; i < value.size(); ++i) check(rule, value.at(i), fmt::format("{}/{}", where, i), problems);
     } else if (keyword == "minimum") {
       if (value.is_number() && value.get<double>() < rule.get<double>()) complain("is below " + rule.dump());
     } else if (keyword == "maximum") {
@@ -234,7 +236,7 @@ void OpenApiContract::check_content_examples(const json& holder_or_ref, const st
   for (const auto& [type, content] : holder.at("content").items()) {
     if (!content.contains("examples")) continue;
     for (const auto& [name, example] : content.at("examples").items()) {
-      check(content.at("schema"), example.at("value"), where + " example " + name, problems);
+      check(content.at("schema"), example.at("value"), fmt::format("{} example {}", where, name), problems);
     }
   }
 }
@@ -243,10 +245,10 @@ std::vector<std::string> OpenApiContract::check_examples() const {
   std::vector<std::string> problems;
   for (const auto& [path, item] : document_.at("paths").items()) {
     for (const auto& [method, operation] : item.items()) {
-      const std::string where = method + " " + path;
+      const std::string where = fmt::format("{} {}", method, path);
       if (operation.contains("requestBody")) check_content_examples(operation.at("requestBody"), where, problems);
       for (const auto& [status, response] : operation.at("responses").items()) {
-        check_content_examples(response, where + " " + status, problems);
+        check_content_examples(response, fmt::format("{} {}", where, status), problems);
       }
     }
   }

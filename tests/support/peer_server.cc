@@ -66,15 +66,15 @@ std::vector<Certificate> read_certificates(const std::string& pem) {
   return certificates;
 }
 
-TlsContext make_context(const PeerServer::Options& options) {
+TlsContext make_context(const Identity& identity, const PeerServer::Options& options) {
   TlsContext context(SSL_CTX_new(TLS_server_method()));
   require(context != nullptr, "TLS context");
-  const std::vector<Certificate> chain = read_certificates(options.tls->chain_pem);
+  const std::vector<Certificate> chain = read_certificates(identity.chain_pem);
   require(!chain.empty() && SSL_CTX_use_certificate(context.get(), chain.front().get()) == 1, "certificate");
   for (std::size_t i = 1; i < chain.size(); ++i) SSL_CTX_add1_chain_cert(context.get(), chain[i].get());
   // Without this the server would complete the chain by itself from its trust store.
   SSL_CTX_set_mode(context.get(), SSL_MODE_NO_AUTO_CHAIN);
-  const Bio key_text(BIO_new_mem_buf(options.tls->key_pem.data(), static_cast<int>(options.tls->key_pem.size())));
+  const Bio key_text(BIO_new_mem_buf(identity.key_pem.data(), static_cast<int>(identity.key_pem.size())));
   const Key key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr));
   require(SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1, "private key");
   static constexpr unsigned char kSessionContext[] = "peer";
@@ -395,7 +395,7 @@ PeerServer::PeerServer(Script script, Options options) : impl_(std::make_unique<
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
   impl_->script = std::move(script);
   impl_->options = std::move(options);
-  if (impl_->options.tls) impl_->context = make_context(impl_->options);
+  if (const auto& identity = impl_->options.tls; identity) impl_->context = make_context(*identity, impl_->options);
   impl_->listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(impl_->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -101,7 +101,7 @@ Process::Process(std::vector<std::string> argv, Options options) {
   for (const auto& [name, value] : options.environment) environment[name] = value;
   std::vector<std::string> settings;
   settings.reserve(environment.size());
-  for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
+  for (const auto& [name, value] : environment) settings.push_back(std::string(name).append("=").append(value));
   std::vector<char*> argument_pointers = pointers(argv);
   std::vector<char*> setting_pointers = pointers(settings);
 
@@ -181,7 +181,7 @@ int Process::terminate() {
       wait(std::chrono::hours(1));  // SIGKILL cannot be ignored
     }
   }
-  return *status_;
+  return status_.value_or(-1);
 }
 
 }  // namespace inthub::testing_support

@@ -122,7 +122,7 @@ struct TestCa::Impl {
   bool is_root() const { return intermediates_pem.empty(); }
 };
 
-TestCa::TestCa(std::string common_name) : impl_(std::make_unique<Impl>()) {
+TestCa::TestCa(const std::string& common_name) : impl_(std::make_unique<Impl>()) {
   impl_->key = make_key();
   impl_->certificate = blank(impl_->key.get(), common_name, -std::chrono::hours(24), std::chrono::hours(24 * 365));
   X509* const certificate = impl_->certificate.get();
@@ -142,7 +142,7 @@ const std::string& TestCa::certificate_pem() const {
   return impl_->pem;
 }
 
-TestCa TestCa::intermediate(std::string common_name) const {
+TestCa TestCa::intermediate(const std::string& common_name) const {
   auto made = std::make_unique<Impl>();
   made->key = make_key();
   made->certificate = blank(made->key.get(), common_name, -std::chrono::hours(24), std::chrono::hours(24 * 365));

@@ -38,14 +38,14 @@ struct LeafOptions {
 /// Certificates below an intermediate name the place of their issuer (authority information access), as public ones do.
 class TestCa {
  public:
-  explicit TestCa(std::string common_name = "Test Root CA");
+  explicit TestCa(const std::string& common_name = "Test Root CA");
   TestCa(TestCa&&) noexcept;
   TestCa& operator=(TestCa&&) noexcept;
   ~TestCa();
 
   const std::string& certificate_pem() const;
   /// A certificate authority issued by this one.
-  TestCa intermediate(std::string common_name = "Test Intermediate CA") const;
+  TestCa intermediate(const std::string& common_name = "Test Intermediate CA") const;
   Identity issue(const LeafOptions& options = {}) const;
   /// A certificate signed with its own key.
   static Identity self_signed(const LeafOptions& options = {});

@@ -67,8 +67,8 @@ class HttpClientTest : public testing::Test {
 };
 
 /// What a test prints of an outcome.
-inline void PrintTo(const std::expected<HttpResponse, HttpFailure>& outcome,
-                    std::ostream* out) {  // NOLINT: GoogleTest's name
+// NOLINTNEXTLINE(readability-identifier-naming): the name is GoogleTest's
+inline void PrintTo(const std::expected<HttpResponse, HttpFailure>& outcome, std::ostream* out) {
   if (outcome) {
     *out << "an answer with status " << outcome->status;
   } else {
@@ -76,8 +76,8 @@ inline void PrintTo(const std::expected<HttpResponse, HttpFailure>& outcome,
   }
 }
 
-/// A failure's reason and stage: `EXPECT_THAT(send(url), FailedWith("connectivity.refused", HttpStage::tcp));`
-MATCHER_P2(FailedWith, reason, stage, std::string("fails with ") + reason) {
+/// A failure's reason and stage: `EXPECT_THAT(send(url), failed_with("connectivity.refused", HttpStage::tcp));`
+MATCHER_P2(failed_with, reason, stage, std::string("fails with ") + reason) {
   if (arg) {
     *result_listener << "status " << arg->status;
     return false;
@@ -86,7 +86,7 @@ MATCHER_P2(FailedWith, reason, stage, std::string("fails with ") + reason) {
   *result_listener << failure.error.reason() << " at " << name_of(failure.stage) << ": " << failure.error.message();
   return failure.error.reason() == reason && failure.stage == stage;
 }
-MATCHER_P(AnsweredWith, status, "answers") {
+MATCHER_P(answered_with, status, "answers") {
   if (!arg) {
     *result_listener << arg.error().error.reason() << ": " << arg.error().error.message();
     return false;

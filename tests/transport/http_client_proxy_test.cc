@@ -49,7 +49,7 @@ TEST_F(HttpClientProxyTest, HttpsGoesThroughATunnelThatDoesNotSeeTheRequest) {
   HttpRequest request = get("https://vendor.example/v2/");
   request.headers.add("Authorization", "Bearer hunter2");
   const auto answer = send(request, through(proxy));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_TRUE(answer->peer.via_proxy);
   EXPECT_EQ(answer->peer.address, "127.0.0.1:" + std::to_string(proxy.port()));
   EXPECT_EQ(answer->peer.tls_version, "TLSv1.3");
@@ -63,7 +63,7 @@ TEST_F(HttpClientProxyTest, HttpsGoesThroughATunnelThatDoesNotSeeTheRequest) {
 TEST_F(HttpClientProxyTest, PlainHttpIsForwarded) {
   const PeerServer proxy(echo_target());
   const auto answer = send("http://vendor.example/a?b", through(proxy));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_EQ(answer->body, "http://vendor.example/a?b");
 }
 
@@ -77,12 +77,12 @@ TEST_F(HttpClientProxyTest, AProxyThatSpeaksTlsCarriesTheDestinationsTls) {
       {.tls = ca.issue({.names = {"localhost"}})});
   const std::string proxy_url = "https://localhost:" + std::to_string(proxy.port());
   const auto answer = send("https://vendor.example/a", through_with_certificate(proxy_url));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_EQ(answer->body, "/a");
   EXPECT_EQ(proxy.requests().at(0).target, "vendor.example:443");
 
   const auto wrong_name = send("https://other.example/a", through_with_certificate(proxy_url));
-  ASSERT_THAT(wrong_name, FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  ASSERT_THAT(wrong_name, failed_with("tls.hostname_mismatch", HttpStage::tls));
   EXPECT_EQ(wrong_name.error().error.field(), "/endpoint");
 }
 
@@ -91,7 +91,7 @@ TEST_F(HttpClientProxyTest, TheClientCertificateIsForTheDestinationAlone) {
                          {.tls = ca.issue({.names = {"localhost"}}), .client_ca_pem = ca.certificate_pem()});
   const auto answer =
       send("https://vendor.example/", through_with_certificate("https://localhost:" + std::to_string(proxy.port())));
-  ASSERT_THAT(answer, FailedWith("tls.client_certificate_refused", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.client_certificate_refused", HttpStage::tls));
   EXPECT_EQ(answer.error().error.field(), "/proxy");
   EXPECT_THAT(proxy.requests(), SizeIs(0));
 }
@@ -99,7 +99,7 @@ TEST_F(HttpClientProxyTest, TheClientCertificateIsForTheDestinationAlone) {
 TEST_F(HttpClientProxyTest, AProxyWithAWrongNameIsTheProxysFault) {
   const PeerServer proxy(echo_target(), {.tls = ca.issue({.names = {"other.example"}})});
   const auto answer = send("https://vendor.example/", through("https://localhost:" + std::to_string(proxy.port())));
-  ASSERT_THAT(answer, FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.hostname_mismatch", HttpStage::tls));
   EXPECT_EQ(answer.error().error.field(), "/proxy");
   EXPECT_THAT(answer.error().error.message(), HasSubstr("the proxy localhost"));
 }
@@ -114,18 +114,18 @@ TEST_F(HttpClientProxyTest, ItsPasswordIsSentToTheProxyAlone) {
                     .proxy_url = "http://127.0.0.1:" + std::to_string(proxy.port()),
                     .proxy_password = make_secret(std::string(password))});
   };
-  ASSERT_THAT(send("https://vendor.example/", with_password("hub:pass:word")), AnsweredWith(200));
+  ASSERT_THAT(send("https://vendor.example/", with_password("hub:pass:word")), answered_with(200));
   EXPECT_EQ(proxy.requests().at(0).header("Proxy-Authorization"), "Basic " + base64_encode("hub:pass:word"));
   EXPECT_EQ(peer.requests().at(0).header("Proxy-Authorization"), "");
   // Another identity at the proxy gets a tunnel of its own.
-  ASSERT_THAT(send("https://vendor.example/", with_password("hub:other")), AnsweredWith(200));
+  ASSERT_THAT(send("https://vendor.example/", with_password("hub:other")), answered_with(200));
   EXPECT_THAT(proxy.requests(), SizeIs(2));
 }
 
 TEST_F(HttpClientProxyTest, ARefusedConnectNamesTheProxyAndItsAnswer) {
   const PeerServer proxy(scripts::answer([](const PeerRequest&) { return http_response(403, "no"); }));
   const auto answer = send("https://vendor.example/", through(proxy));
-  ASSERT_THAT(answer, FailedWith("connectivity.proxy_refused", HttpStage::proxy));
+  ASSERT_THAT(answer, failed_with("connectivity.proxy_refused", HttpStage::proxy));
   EXPECT_EQ(answer.error().error.code(), ErrorCode::unavailable);
   EXPECT_EQ(answer.error().error.field(), "/proxy");
   EXPECT_THAT(answer.error().error.message(), HasSubstr("403"));
@@ -136,13 +136,13 @@ TEST_F(HttpClientProxyTest, AProxyThatWantsAPasswordSaysSo) {
   const PeerServer proxy(scripts::answer(
       [](const PeerRequest&) { return http_response(407, "", "Proxy-Authenticate: Basic realm=\"x\"\r\n"); }));
   const auto answer = send("https://vendor.example/", through(proxy));
-  ASSERT_THAT(answer, FailedWith("connectivity.proxy_refused", HttpStage::proxy));
+  ASSERT_THAT(answer, failed_with("connectivity.proxy_refused", HttpStage::proxy));
   EXPECT_THAT(answer.error().error.remedy(), HasSubstr("user name and password"));
 }
 
 TEST_F(HttpClientProxyTest, AClosedProxyPortIsARefusingProxy) {
   const auto answer = send("https://vendor.example/", through("http://127.0.0.1:" + std::to_string(free_port())));
-  ASSERT_THAT(answer, FailedWith("connectivity.proxy_refused", HttpStage::tcp));
+  ASSERT_THAT(answer, failed_with("connectivity.proxy_refused", HttpStage::tcp));
   EXPECT_EQ(answer.error().error.field(), "/proxy");
 }
 
@@ -151,13 +151,13 @@ TEST_F(HttpClientProxyTest, AProxyThatHangsRunsIntoTheConnectTimeout) {
   const auto answer =
       send("https://vendor.example/",
            profile({.proxy_url = "http://127.0.0.1:" + std::to_string(proxy.port()), .connect_timeout = kBrief}));
-  ASSERT_THAT(answer, FailedWith("connectivity.timeout", HttpStage::proxy));
+  ASSERT_THAT(answer, failed_with("connectivity.timeout", HttpStage::proxy));
   EXPECT_EQ(answer.error().error.field(), "/proxy");
 }
 
 TEST_F(HttpClientProxyTest, AProxyNameThatDoesNotExistIsTheProxysFault) {
   const auto answer = send("https://vendor.example/", through("http://no-such-proxy.invalid:3128"));
-  ASSERT_THAT(answer, FailedWith("connectivity.dns_not_found", HttpStage::dns));
+  ASSERT_THAT(answer, failed_with("connectivity.dns_not_found", HttpStage::dns));
   EXPECT_EQ(answer.error().error.field(), "/proxy");
 }
 
@@ -167,14 +167,14 @@ TEST_F(HttpClientProxyTest, AProxyThatSpeaksSocksOnlyIsToldApart) {
     connection.wait_until_closed();
   });
   EXPECT_THAT(send("https://vendor.example/", through("socks5h://127.0.0.1:" + std::to_string(proxy.port()))),
-              FailedWith("connectivity.proxy_refused", HttpStage::proxy));
+              failed_with("connectivity.proxy_refused", HttpStage::proxy));
 }
 
 TEST_F(HttpClientProxyTest, ItsOwnAddressIsChecked) {
   const PeerServer proxy(echo_target());
   make_client({});
   EXPECT_THAT(send("http://vendor.example/", through(proxy)),
-              FailedWith("connectivity.address_denied", HttpStage::tcp));
+              failed_with("connectivity.address_denied", HttpStage::tcp));
   EXPECT_EQ(proxy.connections_accepted(), 0U);
 }
 
@@ -184,7 +184,7 @@ TEST_F(HttpClientProxyTest, AnAddressBehindItIsCheckedToo) {
                            "169.254.169.254."}) {
     HttpRequest request = get("http://vendor.example/");
     request.url.host = host;  // also in forms that HttpUrl::parse() refuses
-    EXPECT_THAT(send(request, through(proxy)), FailedWith("connectivity.address_denied", HttpStage::tcp)) << host;
+    EXPECT_THAT(send(request, through(proxy)), failed_with("connectivity.address_denied", HttpStage::tcp)) << host;
   }
   EXPECT_EQ(proxy.connections_accepted(), 0U);
 }
@@ -195,7 +195,7 @@ TEST_F(HttpClientProxyTest, AnExemptHostIsReachedDirectly) {
   const auto answer =
       send(peer.url("/direct", "localhost"), profile({.proxy_url = "http://127.0.0.1:" + std::to_string(proxy.port()),
                                                       .no_proxy = {"example.com", "localhost"}}));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_FALSE(answer->peer.via_proxy);
   EXPECT_EQ(proxy.connections_accepted(), 0U);
 }

@@ -16,7 +16,6 @@ using testing::SizeIs;
 using testing_support::encrypted_copy;
 using testing_support::http_response;
 using testing_support::Identity;
-using testing_support::LeafOptions;
 using testing_support::PeerConnection;
 using testing_support::PeerRequest;
 using testing_support::PeerServer;
@@ -48,7 +47,7 @@ class HttpClientTlsTest : public HttpClientTest {
 TEST_F(HttpClientTlsTest, TheSystemsAuthoritiesAreTrusted) {
   const PeerServer peer(echo_target(), serving(system_ca.issue()));
   const auto answer = send(peer.url("/", "localhost"));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_EQ(answer->peer.tls_version, "TLSv1.3");
   EXPECT_GT(answer->timings.tls, answer->timings.tcp);
 }
@@ -56,15 +55,15 @@ TEST_F(HttpClientTlsTest, TheSystemsAuthoritiesAreTrusted) {
 TEST_F(HttpClientTlsTest, ABundleIsTrustedInAdditionToTheSystem) {
   const PeerServer own(echo_target(), serving(ca.issue()));
   const PeerServer other(echo_target(), serving(system_ca.issue()));
-  EXPECT_THAT(send(own.url(), trusting(ca.certificate_pem())), AnsweredWith(200));
-  EXPECT_THAT(send(other.url(), trusting(ca.certificate_pem())), AnsweredWith(200));
+  EXPECT_THAT(send(own.url(), trusting(ca.certificate_pem())), answered_with(200));
+  EXPECT_THAT(send(other.url(), trusting(ca.certificate_pem())), answered_with(200));
 }
 
 TEST_F(HttpClientTlsTest, AReusedConnectionStillKnowsItsTlsVersion) {
   const PeerServer peer(echo_target(), {.tls = system_ca.issue(), .tls12_only = true});
-  ASSERT_THAT(send(peer.url()), AnsweredWith(200));
+  ASSERT_THAT(send(peer.url()), answered_with(200));
   const auto second = send(peer.url());
-  ASSERT_THAT(second, AnsweredWith(200));
+  ASSERT_THAT(second, answered_with(200));
   EXPECT_TRUE(second->peer.reused_connection);
   EXPECT_EQ(second->peer.tls_version, "TLSv1.2");
   EXPECT_EQ(second->timings.tls.count(), 0);
@@ -75,18 +74,18 @@ TEST_F(HttpClientTlsTest, AnIntermediateInTheBundleIsAnAnchor) {
   Identity leaf = intermediate.issue();
   leaf.chain_pem = leaf.certificate_pem;
   const PeerServer peer(echo_target(), serving(leaf));
-  EXPECT_THAT(send(peer.url(), trusting(intermediate.certificate_pem())), AnsweredWith(200));
+  EXPECT_THAT(send(peer.url(), trusting(intermediate.certificate_pem())), answered_with(200));
 }
 
 TEST_F(HttpClientTlsTest, ASelfSignedCertificateInTheBundleIsTrusted) {
   const Identity own = TestCa::self_signed();
   const PeerServer peer(echo_target(), serving(own));
-  EXPECT_THAT(send(peer.url(), trusting(own.certificate_pem)), AnsweredWith(200));
+  EXPECT_THAT(send(peer.url(), trusting(own.certificate_pem)), answered_with(200));
 }
 
 TEST_F(HttpClientTlsTest, AChainThroughAnIntermediateIsTrusted) {
   const PeerServer peer(echo_target(), serving(ca.intermediate("One").intermediate("Two").issue()));
-  EXPECT_THAT(send(peer.url(), trusting(ca.certificate_pem())), AnsweredWith(200));
+  EXPECT_THAT(send(peer.url(), trusting(ca.certificate_pem())), answered_with(200));
 }
 
 // --- refused certificates
@@ -95,7 +94,7 @@ TEST_F(HttpClientTlsTest, AChainThroughAnIntermediateIsTrusted) {
 TEST_F(HttpClientTlsTest, AnUnknownAuthorityIsNamed) {
   const PeerServer peer(echo_target(), serving(ca.issue()));
   const auto answer = send(peer.url());
-  ASSERT_THAT(answer, FailedWith("tls.unknown_authority", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.unknown_authority", HttpStage::tls));
   const Error& error = answer.error().error;
   EXPECT_EQ(error.code(), ErrorCode::unavailable);
   EXPECT_EQ(error.field(), "/caBundle");
@@ -109,18 +108,18 @@ TEST_F(HttpClientTlsTest, AnUnknownAuthorityThatSendsItsRootIsStillUnknown) {
   Identity leaf = ca.issue();
   leaf.chain_pem += ca.certificate_pem();
   const PeerServer peer(echo_target(), serving(leaf));
-  EXPECT_THAT(send(peer.url()), FailedWith("tls.unknown_authority", HttpStage::tls));
+  EXPECT_THAT(send(peer.url()), failed_with("tls.unknown_authority", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, AnAuthorityOfTheSameNameButAnotherKeyIsUnknown) {
   const TestCa impostor("Company Root");
   const PeerServer peer(echo_target(), serving(impostor.issue()));
-  EXPECT_THAT(send(peer.url(), trusting(ca.certificate_pem())), FailedWith("tls.unknown_authority", HttpStage::tls));
+  EXPECT_THAT(send(peer.url(), trusting(ca.certificate_pem())), failed_with("tls.unknown_authority", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, ACompleteChainToAnUnknownRootIsUnknown) {
   const PeerServer peer(echo_target(), serving(ca.intermediate().issue()));
-  EXPECT_THAT(send(peer.url()), FailedWith("tls.unknown_authority", HttpStage::tls));
+  EXPECT_THAT(send(peer.url()), failed_with("tls.unknown_authority", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, AMissingIntermediateIsAnIncompleteChain) {
@@ -128,7 +127,7 @@ TEST_F(HttpClientTlsTest, AMissingIntermediateIsAnIncompleteChain) {
   leaf.chain_pem = leaf.certificate_pem;
   const PeerServer peer(echo_target(), serving(leaf));
   const auto answer = send(peer.url(), trusting(ca.certificate_pem()));
-  ASSERT_THAT(answer, FailedWith("tls.incomplete_chain", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.incomplete_chain", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("\"Issuing CA\""));
   EXPECT_THAT(answer.error().error.remedy(), HasSubstr("intermediate"));
 }
@@ -136,14 +135,14 @@ TEST_F(HttpClientTlsTest, AMissingIntermediateIsAnIncompleteChain) {
 TEST_F(HttpClientTlsTest, ASelfSignedCertificateIsRefused) {
   const PeerServer peer(echo_target(), serving(TestCa::self_signed()));
   const auto answer = send(peer.url());
-  ASSERT_THAT(answer, FailedWith("tls.self_signed", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.self_signed", HttpStage::tls));
   EXPECT_EQ(answer.error().error.field(), "/caBundle");
 }
 
 TEST_F(HttpClientTlsTest, AnExpiredCertificateSaysSinceWhen) {
   const PeerServer peer(echo_target(), serving(system_ca.issue({.valid_from = -3 * kDay, .valid_until = -kDay})));
   const auto answer = send(peer.url());
-  ASSERT_THAT(answer, FailedWith("tls.expired", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.expired", HttpStage::tls));
   const Error& error = answer.error().error;
   const std::string day = to_rfc3339(system_clock().now() - kDay).substr(0, 10);
   EXPECT_THAT(error.message(),
@@ -154,32 +153,32 @@ TEST_F(HttpClientTlsTest, AnExpiredCertificateSaysSinceWhen) {
 TEST_F(HttpClientTlsTest, ACertificateOfTomorrowIsNotYetValid) {
   const PeerServer peer(echo_target(), serving(system_ca.issue({.valid_from = kDay, .valid_until = 3 * kDay})));
   const auto answer = send(peer.url());
-  ASSERT_THAT(answer, FailedWith("tls.not_yet_valid", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.not_yet_valid", HttpStage::tls));
   EXPECT_THAT(answer.error().error.remedy(), HasSubstr("clock"));
 }
 
 TEST_F(HttpClientTlsTest, DatesAreReportedBeforeAnUnknownIssuer) {
   const PeerServer peer(echo_target(), serving(TestCa::self_signed({.valid_from = -3 * kDay, .valid_until = -kDay})));
-  EXPECT_THAT(send(peer.url()), FailedWith("tls.expired", HttpStage::tls));
+  EXPECT_THAT(send(peer.url()), failed_with("tls.expired", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, AWrongNameListsTheNamesThereAre) {
   const PeerServer peer(echo_target(), serving(system_ca.issue({.names = {"a.example", "10.9.8.7", "b.example"}})));
   const auto answer = send(peer.url("/", "localhost"));
-  ASSERT_THAT(answer, FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.hostname_mismatch", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("is for a.example, 10.9.8.7, b.example; not for localhost"));
   EXPECT_EQ(answer.error().error.field(), "/endpoint");
 }
 
 TEST_F(HttpClientTlsTest, AnAddressMustBeNamedAsAnAddress) {
   const PeerServer peer(echo_target(), serving(system_ca.issue({.names = {"localhost"}})));
-  EXPECT_THAT(send(peer.url("/", "localhost")), AnsweredWith(200));
-  EXPECT_THAT(send(peer.url("/", "127.0.0.1")), FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  EXPECT_THAT(send(peer.url("/", "localhost")), answered_with(200));
+  EXPECT_THAT(send(peer.url("/", "127.0.0.1")), failed_with("tls.hostname_mismatch", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, TheCommonNameIsNotAName) {
   const PeerServer peer(echo_target(), serving(system_ca.issue({.names = {}, .common_name = "localhost"})));
-  EXPECT_THAT(send(peer.url("/", "localhost")), FailedWith("tls.hostname_mismatch", HttpStage::tls));
+  EXPECT_THAT(send(peer.url("/", "localhost")), failed_with("tls.hostname_mismatch", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, NoRemedyIsToStopVerifying) {
@@ -200,11 +199,12 @@ TEST_F(HttpClientTlsTest, AConnectionVerifiedWithOneBundleIsNotUsedWithAnother) 
   const TestCa other("Other Root");
   const PeerServer peer(echo_target(), serving(ca.issue()));
   const auto first = trusting(ca.certificate_pem());
-  ASSERT_THAT(send(peer.url(), first), AnsweredWith(200));
-  EXPECT_THAT(send(peer.url(), trusting(other.certificate_pem())), FailedWith("tls.unknown_authority", HttpStage::tls));
-  EXPECT_THAT(send(peer.url()), FailedWith("tls.unknown_authority", HttpStage::tls));
+  ASSERT_THAT(send(peer.url(), first), answered_with(200));
+  EXPECT_THAT(send(peer.url(), trusting(other.certificate_pem())),
+              failed_with("tls.unknown_authority", HttpStage::tls));
+  EXPECT_THAT(send(peer.url()), failed_with("tls.unknown_authority", HttpStage::tls));
   const auto again = send(peer.url(), first);
-  ASSERT_THAT(again, AnsweredWith(200));
+  ASSERT_THAT(again, answered_with(200));
   EXPECT_TRUE(again->peer.reused_connection);
 }
 
@@ -217,10 +217,10 @@ TEST_P(SessionOf, OneConnectionIsNotResumedByAnother) {
       },
       {.tls = ca.issue(), .tls12_only = GetParam()});
   const auto trusted = trusting(ca.certificate_pem());
-  ASSERT_THAT(send(peer.url(), trusted), AnsweredWith(200));
-  ASSERT_THAT(send(peer.url(), trusted), AnsweredWith(200));
+  ASSERT_THAT(send(peer.url(), trusted), answered_with(200));
+  ASSERT_THAT(send(peer.url(), trusted), answered_with(200));
   EXPECT_THAT(send(peer.url(), trusting(TestCa("Other Root").certificate_pem())),
-              FailedWith("tls.unknown_authority", HttpStage::tls));
+              failed_with("tls.unknown_authority", HttpStage::tls));
   EXPECT_EQ(peer.sessions_resumed(), 0U);
 }
 INSTANTIATE_TEST_SUITE_P(Version, SessionOf, testing::Bool(),
@@ -228,9 +228,9 @@ INSTANTIATE_TEST_SUITE_P(Version, SessionOf, testing::Bool(),
 
 TEST_F(HttpClientTlsTest, AClientCertificateIsNotSharedWithRequestsThatHaveNone) {
   const PeerServer peer(echo_target(), {.tls = ca.issue(), .client_ca_pem = ca.certificate_pem()});
-  ASSERT_THAT(send(peer.url(), with_certificate(ca.issue({.common_name = "hub"}))), AnsweredWith(200));
+  ASSERT_THAT(send(peer.url(), with_certificate(ca.issue({.common_name = "hub"}))), answered_with(200));
   EXPECT_THAT(send(peer.url(), trusting(ca.certificate_pem())),
-              FailedWith("tls.client_certificate_refused", HttpStage::tls));
+              failed_with("tls.client_certificate_refused", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, ManyBundlesEachKeepTheirOwnTrust) {
@@ -238,8 +238,8 @@ TEST_F(HttpClientTlsTest, ManyBundlesEachKeepTheirOwnTrust) {
   for (int i = 0; i < 20; ++i) {
     const TestCa other("Other " + std::to_string(i));
     EXPECT_THAT(send(peer.url(), trusting(other.certificate_pem())),
-                FailedWith("tls.unknown_authority", HttpStage::tls));
-    EXPECT_THAT(send(peer.url(), trusting(other.certificate_pem() + ca.certificate_pem())), AnsweredWith(200));
+                failed_with("tls.unknown_authority", HttpStage::tls));
+    EXPECT_THAT(send(peer.url(), trusting(other.certificate_pem() + ca.certificate_pem())), answered_with(200));
   }
 }
 
@@ -257,14 +257,14 @@ INSTANTIATE_TEST_SUITE_P(Version, ClientCertificate, testing::Bool(),
 
 TEST_P(ClientCertificate, IsShownToAServerThatWantsOne) {
   const PeerServer peer(echo_target(), demanding());
-  EXPECT_THAT(send(peer.url(), with_certificate(ca.issue())), AnsweredWith(200));
-  EXPECT_THAT(send(peer.url(), with_certificate(ca.intermediate().issue())), AnsweredWith(200));
+  EXPECT_THAT(send(peer.url(), with_certificate(ca.issue())), answered_with(200));
+  EXPECT_THAT(send(peer.url(), with_certificate(ca.intermediate().issue())), answered_with(200));
 }
 
 TEST_P(ClientCertificate, MissingIsSaidToBeMissing) {
   const PeerServer peer(echo_target(), demanding());
   const auto answer = send(peer.url(), trusting(ca.certificate_pem()));
-  ASSERT_THAT(answer, FailedWith("tls.client_certificate_refused", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.client_certificate_refused", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("none is configured"));
   EXPECT_EQ(answer.error().error.field(), "/clientCertificate");
 }
@@ -272,19 +272,19 @@ TEST_P(ClientCertificate, MissingIsSaidToBeMissing) {
 TEST_P(ClientCertificate, OfAnotherAuthorityIsRefused) {
   const PeerServer peer(echo_target(), demanding());
   const auto answer = send(peer.url(), with_certificate(TestCa("Other").issue()));
-  ASSERT_THAT(answer, FailedWith("tls.client_certificate_refused", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.client_certificate_refused", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("refused the client certificate"));
 }
 
 TEST_P(ClientCertificate, ExpiredIsRefused) {
   const PeerServer peer(echo_target(), demanding());
   EXPECT_THAT(send(peer.url(), with_certificate(ca.issue({.valid_from = -3 * kDay, .valid_until = -kDay}))),
-              FailedWith("tls.client_certificate_refused", HttpStage::tls));
+              failed_with("tls.client_certificate_refused", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, AClientCertificateIsNotShownToAnUnverifiedServer) {
   const PeerServer peer(echo_target(), {.tls = TestCa("Impostor").issue(), .client_ca_pem = ca.certificate_pem()});
-  EXPECT_THAT(send(peer.url(), with_certificate(ca.issue())), FailedWith("tls.unknown_authority", HttpStage::tls));
+  EXPECT_THAT(send(peer.url(), with_certificate(ca.issue())), failed_with("tls.unknown_authority", HttpStage::tls));
   EXPECT_THAT(peer.requests(), SizeIs(0));
 }
 
@@ -297,7 +297,7 @@ TEST_F(HttpClientTlsTest, ABundleThatIsNoCertificateIsRefused) {
   damaged.replace(damaged.find('\n') + 10, 8, "AAAAAAAA");
   for (const std::string& bundle : {std::string("not PEM"), damaged, ca.certificate_pem() + damaged}) {
     const auto answer = send(peer.url(), trusting(bundle));
-    ASSERT_THAT(answer, FailedWith("tls.bad_ca_bundle", HttpStage::tls));
+    ASSERT_THAT(answer, failed_with("tls.bad_ca_bundle", HttpStage::tls));
     EXPECT_EQ(answer.error().error.field(), "/caBundle");
   }
   EXPECT_EQ(peer.connections_accepted(), 0U);
@@ -320,7 +320,7 @@ TEST_F(HttpClientTlsTest, AClientCertificateThatCannotWorkIsRefusedBeforeConnect
     const auto answer = send(peer.url(), profile({.ca_bundle_pem = ca.certificate_pem(),
                                                   .client_certificate_pem = certificate,
                                                   .client_key_pem = key.empty() ? nullptr : secret(key)}));
-    ASSERT_THAT(answer, FailedWith("tls.bad_client_certificate", HttpStage::tls)) << name;
+    ASSERT_THAT(answer, failed_with("tls.bad_client_certificate", HttpStage::tls)) << name;
     EXPECT_EQ(answer.error().error.field(), "/clientCertificate") << name;
     EXPECT_THAT(answer.error().error.message(), Not(HasSubstr("hunter2")));
   }
@@ -336,21 +336,21 @@ TEST_F(HttpClientTlsTest, APlainServerDoesNotSpeakTls) {
     connection.wait_until_closed();
   });
   const auto answer = send("https://127.0.0.1:" + std::to_string(peer.port()) + "/");
-  ASSERT_THAT(answer, FailedWith("tls.handshake_failed", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.handshake_failed", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("does not speak TLS"));
 }
 
 TEST_F(HttpClientTlsTest, AServerThatClosesDuringTheHandshakeFailsIt) {
   const PeerServer peer(scripts::close_at_once());
   EXPECT_THAT(send("https://127.0.0.1:" + std::to_string(peer.port()) + "/"),
-              FailedWith("tls.handshake_failed", HttpStage::tls));
+              failed_with("tls.handshake_failed", HttpStage::tls));
 }
 
 TEST_F(HttpClientTlsTest, AServerThatHangsInTheHandshakeRunsIntoTheConnectTimeout) {
   const PeerServer peer(scripts::hang());
   const auto answer =
       send("https://127.0.0.1:" + std::to_string(peer.port()) + "/", profile({.connect_timeout = kBrief}));
-  ASSERT_THAT(answer, FailedWith("tls.timeout", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.timeout", HttpStage::tls));
   EXPECT_EQ(answer.error().error.code(), ErrorCode::deadline_exceeded);
   EXPECT_GT(answer.error().timings.tcp.count(), 0);
   EXPECT_TRUE(peer.wait_for_closed(1));
@@ -362,7 +362,7 @@ TEST_F(HttpClientTlsTest, AnAlertIsQuoted) {
     connection.wait_until_closed();
   });
   const auto answer = send("https://127.0.0.1:" + std::to_string(peer.port()) + "/");
-  ASSERT_THAT(answer, FailedWith("tls.handshake_failed", HttpStage::tls));
+  ASSERT_THAT(answer, failed_with("tls.handshake_failed", HttpStage::tls));
   EXPECT_THAT(answer.error().error.message(), HasSubstr("unrecognized name"));
 }
 
@@ -396,19 +396,19 @@ class NginxTest : public HttpClientTlsTest {
 
 TEST_F(NginxTest, AcceptsTheRightClientCertificate) {
   const auto answer = send(url(), with_certificate(ca.issue({.common_name = "the hub"})));
-  ASSERT_THAT(answer, AnsweredWith(200));
+  ASSERT_THAT(answer, answered_with(200));
   EXPECT_EQ(answer->body, "hello CN=the hub");
 }
 
 TEST_F(NginxTest, AnswersAMissingClientCertificateWithItsOwnPage) {
   const auto answer = send(url(), trusting(ca.certificate_pem()));
-  ASSERT_THAT(answer, AnsweredWith(400));
+  ASSERT_THAT(answer, answered_with(400));
   EXPECT_THAT(answer->body, HasSubstr("No required SSL certificate was sent"));
 }
 
 TEST_F(NginxTest, AnswersAForeignClientCertificateWithItsOwnPage) {
   const auto answer = send(url(), with_certificate(TestCa("Other").issue()));
-  ASSERT_THAT(answer, AnsweredWith(400));
+  ASSERT_THAT(answer, answered_with(400));
   EXPECT_THAT(answer->body, HasSubstr("The SSL certificate error"));
 }
 

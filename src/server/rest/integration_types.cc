@@ -87,14 +87,10 @@ class IntegrationTypeResource {
 
 void add_integration_type_routes(Router& router, const RestDependencies& dependencies) {
   const auto types = std::make_shared<const IntegrationTypeResource>(dependencies);
-  router.add({.method = "GET",
-              .path = "/api/v1/integration-types",
-              .needs = Permission::read,
-              .handler = bind_handler(types, &IntegrationTypeResource::list)});
-  router.add({.method = "GET",
-              .path = "/api/v1/integration-types/{type}",
-              .needs = Permission::read,
-              .handler = bind_handler(types, &IntegrationTypeResource::get)});
+  add_route(router, "GET", "/api/v1/integration-types", Permission::read,
+            bind_handler(types, &IntegrationTypeResource::list));
+  add_route(router, "GET", "/api/v1/integration-types/{type}", Permission::read,
+            bind_handler(types, &IntegrationTypeResource::get));
 }
 
 }  // namespace inthub

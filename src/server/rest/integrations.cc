@@ -131,8 +131,9 @@ class IntegrationResource {
     if (!key) co_return failure(request, key.error());
     auto input = read_body(request, InputPurpose::create);
     if (!input) co_return failure(request, input.error());
-    std::optional<Idempotency> idempotency;
-    if (*key) idempotency = Idempotency{.key = std::move(**key), .request_sha256 = fingerprint(request)};
+    std::optional<Idempotency> idempotency = key->transform([&request](std::string& text) {
+      return Idempotency{.key = std::move(text), .request_sha256 = fingerprint(request)};
+    });
     auto created = co_await integrations_.create(request.principal, std::move(*input), std::move(idempotency));
     if (!created) co_return failure(request, created.error());
     ServerResponse response = show(request, kCreated, *created->view);
@@ -262,11 +263,7 @@ void add_integration_routes(Router& router, const RestDependencies& dependencies
   const auto add = [&](std::string method, std::string path, Permission needs,
                        Task<ServerResponse> (IntegrationResource::*handler)(ServerRequest&) const) {
     const bool takes_body = method == "POST" || method == "PUT";
-    router.add({.method = std::move(method),
-                .path = std::move(path),
-                .needs = needs,
-                .handler = bind_handler(integrations, handler),
-                .takes_body = takes_body});
+    add_route(router, std::move(method), std::move(path), needs, bind_handler(integrations, handler), takes_body);
   };
   add("GET", "/api/v1/integrations", Permission::read, &IntegrationResource::list);
   add("POST", "/api/v1/integrations", Permission::manage, &IntegrationResource::create);

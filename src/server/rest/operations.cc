@@ -234,11 +234,8 @@ void add_operation_routes(Router& router, const RestDependencies& dependencies) 
   const auto operations = std::make_shared<const OperationResource>(dependencies);
   const auto add = [&](std::string method, std::string_view last_segment, Permission needs, bool takes_body,
                        Task<ServerResponse> (OperationResource::*handler)(ServerRequest&) const) {
-    router.add({.method = std::move(method),
-                .path = fmt::format("/api/v1/integrations/{{id}}/{}", last_segment),
-                .needs = needs,
-                .handler = bind_handler(operations, handler),
-                .takes_body = takes_body});
+    add_route(router, std::move(method), fmt::format("/api/v1/integrations/{{id}}/{}", last_segment), needs,
+              bind_handler(operations, handler), takes_body);
   };
   add("POST", "test", Permission::use, false, &OperationResource::test);
   add("GET", "health", Permission::read, false, &OperationResource::health);

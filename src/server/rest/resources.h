@@ -1,7 +1,8 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <optional>
+#include <string>
 
 #include "server/rest/rest_api.h"
 
@@ -20,6 +21,10 @@ Handler bind_handler(std::shared_ptr<const Resource> resource,
                      Task<ServerResponse> (Resource::*method)(ServerRequest&) const) {
   return [resource = std::move(resource), method](ServerRequest& request) { return ((*resource).*method)(request); };
 }
+
+/// As Route's members, in its order.
+void add_route(Router& router, std::string method, std::string path, std::optional<Permission> needs, Handler handler,
+               bool takes_body = false);
 
 /// The first {placeholder} as an integration's id. Errors: not_found, as for an id that is unknown.
 Result<IntegrationId> integration_id_of(const ServerRequest& request);

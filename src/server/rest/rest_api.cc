@@ -12,13 +12,24 @@ constexpr std::size_t kShownIdBytes = 64;
 
 }  // namespace
 
-Router make_rest_router(RestDependencies dependencies) {
+Router make_rest_router(const RestDependencies& dependencies) {
   Router router;
   add_system_routes(router, dependencies);
   add_integration_type_routes(router, dependencies);
   add_integration_routes(router, dependencies);
   add_operation_routes(router, dependencies);
   return router;
+}
+
+void add_route(Router& router, std::string method, std::string path, std::optional<Permission> needs, Handler handler,
+               bool takes_body) {
+  Route route;
+  route.method = std::move(method);
+  route.path = std::move(path);
+  route.needs = needs;
+  route.handler = std::move(handler);
+  route.takes_body = takes_body;
+  router.add(std::move(route));
 }
 
 Result<IntegrationId> integration_id_of(const ServerRequest& request) {

@@ -24,7 +24,7 @@ struct RestDependencies {
 
 /// Every route of the hub. One file per resource adds its own: integration_types.cc, integrations.cc, operations.cc,
 /// system.cc.
-Router make_rest_router(RestDependencies dependencies);
+Router make_rest_router(const RestDependencies& dependencies);
 
 /// api/openapi.yaml as JSON, embedded at build time.
 std::string_view openapi_json();

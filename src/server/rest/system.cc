@@ -92,8 +92,7 @@ class SystemResource {
 void add_system_routes(Router& router, const RestDependencies& dependencies) {
   const auto system = std::make_shared<const SystemResource>(dependencies);
   const auto add = [&](std::string path, Task<ServerResponse> (SystemResource::*method)(ServerRequest&) const) {
-    router.add(
-        {.method = "GET", .path = std::move(path), .needs = std::nullopt, .handler = bind_handler(system, method)});
+    add_route(router, "GET", std::move(path), std::nullopt, bind_handler(system, method));
   };
   add("/", &SystemResource::index);
   add("/api/v1", &SystemResource::index);

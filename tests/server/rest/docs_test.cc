@@ -8,12 +8,13 @@
 
 #include "foundation/error.h"
 #include "server/rest/rest_api.h"
+#include "support/source_directory.h"
 
 namespace inthub {
 namespace {
 
 std::string read_source(const std::filesystem::path& path) {
-  std::ifstream in(std::filesystem::path(INTHUB_SOURCE_DIR) / path);
+  std::ifstream in(testing_support::source_directory() / path);
   EXPECT_TRUE(in) << path;
   std::stringstream text;
   text << in.rdbuf();
@@ -47,8 +48,7 @@ TEST(ErrorDocumentation, ExplainsEveryReasonThatTheSourcesName) {
   const std::set<std::string> documented = matches(page, std::regex(R"(`([a-z0-9_]+\.[a-z0-9_]+)`)"));
   const std::regex reason(R"re(with_reason\(\s*"([a-z0-9_]+\.[a-z0-9_]+)")re");
   std::size_t seen = 0;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(std::filesystem::path(INTHUB_SOURCE_DIR) / "src")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(testing_support::source_directory() / "src")) {
     if (entry.path().extension() != ".cc") continue;
     for (const std::string& word : matches(read_source(entry.path()), reason)) {
       ++seen;
