@@ -76,6 +76,7 @@ struct HealthPoller::Impl : std::enable_shared_from_this<HealthPoller::Impl> {
   std::unordered_map<IntegrationId, Entry> entries;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> queue;
   std::size_t in_flight = 0;
+  bool stopped = false;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor> wake;
   Counter& polls;
   Counter& failed_polls;
@@ -107,7 +108,7 @@ struct HealthPoller::Impl : std::enable_shared_from_this<HealthPoller::Impl> {
 
   /// Starts what is due and sets the timer for what is next.
   void arm() {
-    while (!queue.empty() && in_flight < options.max_in_flight) {
+    while (!stopped && !queue.empty() && in_flight < options.max_in_flight) {
       const Due next = queue.top();
       const auto found = entries.find(next.id);
       if (found == entries.end() || found->second.schedule != next.schedule) {
@@ -118,7 +119,7 @@ struct HealthPoller::Impl : std::enable_shared_from_this<HealthPoller::Impl> {
       queue.pop();
       launch(next.id, found->second);
     }
-    if (queue.empty() || in_flight >= options.max_in_flight) return;  // a poll that ends arms again
+    if (stopped || queue.empty() || in_flight >= options.max_in_flight) return;  // a poll that ends arms again
     wake.expires_at(queue.top().at);
     wake.async_wait([self = weak_from_this()](const boost::system::error_code& ended) {
       if (const auto alive = self.lock(); alive && !ended) alive->arm();
@@ -130,8 +131,8 @@ struct HealthPoller::Impl : std::enable_shared_from_this<HealthPoller::Impl> {
     ++in_flight;
     running.set(static_cast<double>(in_flight));
     const TenantId tenant = entry.tenant;
-    const bool started = tasks.spawn([self = shared_from_this(), tenant, id] { return poll(self, tenant, id); });
-    if (!started) finish(id, std::nullopt);
+    // Refused only once stop() has begun, after which nothing is due any more.
+    tasks.spawn([self = shared_from_this(), tenant, id] { return poll(self, tenant, id); });
   }
 
   /// The slot is given back however the poll ends, an exception and cancellation included.
@@ -242,7 +243,7 @@ void HealthPoller::on_change(TenantId tenant, IntegrationId id, IntegrationManag
 
 Task<void> HealthPoller::stop() {
   asio::dispatch(impl_->context, [self = impl_] {
-    self->queue = {};
+    self->stopped = true;
     self->wake.cancel();
   });
   co_await impl_->tasks.cancel_and_join();

@@ -134,6 +134,9 @@ class RuntimeFixture : public testing::Test {
                                                                           .metrics = metrics_});
   }
 
+  // Before any destructor: what a test left running may still use members of the test's own class.
+  void TearDown() override { thread_.run(runtime_->stop()); }
+
   /// An integration of the scripted type whose endpoint is `endpoint`. Retries come at once.
   CallTarget target(const std::string& endpoint, const Json& more = Json::object()) {
     Json config{{"endpoint", endpoint},
