@@ -76,8 +76,10 @@ class Nginx:
         self.port = free_port()
         (directory / "static.json").write_bytes(body)
         configuration = directory / "nginx.conf"
+        # As root nginx would drop its rights and could not read this directory.
+        user = "user root;" if os.geteuid() == 0 else ""
         configuration.write_text(f"""
-daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/error.log;
+{user} daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/error.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile off; keepalive_requests 1000000000; default_type application/json;
@@ -141,8 +143,10 @@ def part_get(scratch: Scratch, options) -> None:
     (directory / "ids").write_text("\n".join(ids))
     script = lua(directory / "get.lua", f"""
 local paths = {{}}
-for id in io.lines("{directory}/ids") do
-  paths[#paths + 1] = wrk.format("GET", "/api/v1/integrations/" .. id, {{["Authorization"] = "Bearer {hub.token}"}})
+function init()  -- only now does wrk know the Host header
+  for id in io.lines("{directory}/ids") do
+    paths[#paths + 1] = wrk.format("GET", "/api/v1/integrations/" .. id, {{["Authorization"] = "Bearer {hub.token}"}})
+  end
 end
 local at = 0
 request = function() at = at % #paths + 1 return paths[at] end
@@ -195,9 +199,11 @@ def resolve_script(path: pathlib.Path, integration: str, token: str, tags: int, 
     return lua(path, f"""
 local requests = {{}}
 local headers = {{["Authorization"] = "Bearer {token}", ["Content-Type"] = "application/json"}}
-for i = 0, {tags - 1} do
-  requests[#requests + 1] = wrk.format("POST", "/api/v1/integrations/{integration}/resolve{query}", headers,
-                                       '{{"imageRef":"bench/app:t' .. i .. '"}}')
+function init()  -- only now does wrk know the Host header
+  for i = 0, {tags - 1} do
+    requests[#requests + 1] = wrk.format("POST", "/api/v1/integrations/{integration}/resolve{query}", headers,
+                                         '{{"imageRef":"bench/app:t' .. i .. '"}}')
+  end
 end
 local at = 0
 request = function() at = at % #requests + 1 return requests[at] end
