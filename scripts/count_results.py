@@ -8,6 +8,15 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 
+def skip_reason(output: str) -> str:
+    """GoogleTest prints the reason on the line after "FILE:LINE: Skipped"."""
+    lines = output.splitlines()
+    for at, line in enumerate(lines[:-1]):
+        if line.rstrip().endswith(": Skipped"):
+            return lines[at + 1].strip()
+    return "no reason was printed"
+
+
 def main() -> int:
     directory, failed_steps = sys.argv[1], int(sys.argv[2])
     passed = failed = skipped = 0
@@ -23,7 +32,7 @@ def main() -> int:
                 text = (reason.get("message") or "") if reason is not None else ""
                 output = case.find("system-out")
                 if output is not None and output.text:
-                    text = output.text.strip().splitlines()[-1]
+                    text = skip_reason(output.text)
                 print(f"SKIPPED {path.rsplit('/', 1)[-1]}: {name}: {text}")
             else:
                 passed += 1
