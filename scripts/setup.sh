@@ -8,7 +8,7 @@ set -euo pipefail
 
 run_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19 cmake ninja-build ccache mold pkg-config
-  libboost1.81-dev libboost-url1.81-dev libcurl4-openssl-dev nlohmann-json3-dev libvalijson-dev libyaml-cpp-dev
+  libboost1.81-dev libcurl4-openssl-dev nlohmann-json3-dev libvalijson-dev libyaml-cpp-dev
   libfmt-dev libspdlog-dev libcli11-dev libsqlite3-dev libsodium-dev libssl-dev zlib1g-dev prometheus-cpp-dev
   libgtest-dev libgmock-dev ca-certificates openssl curl
 )
