@@ -843,8 +843,8 @@ Task<Result<Manifest>> OciConnector::fetch_manifest(CallContext& call, const Man
     PlatformChooser chooser(call, *config, *image, *wanted);
     auto choice = co_await chooser.choose(*fetched, *digest);
     if (!choice) co_return fail(std::move(choice).error());
-    if (choice->fetched) {
-      fetched = *std::move(choice->fetched);
+    if (std::optional<FetchedManifest> read = std::move(choice->fetched); read) {
+      fetched = *std::move(read);
     } else if (choice->image.digest != *digest) {
       fetched = co_await get_entry(call, *config, *image, choice->image);
       if (!fetched) co_return fail(std::move(fetched).error());
