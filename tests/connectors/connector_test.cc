@@ -146,10 +146,10 @@ TEST(VendorError, IsClassifiedByStatus) {
 }
 
 TEST(VendorError, ReadsBothFormsOfRetryAfter) {
-  const auto wait = [](std::vector<Headers::Field> fields) {
+  const auto wait = [](const std::vector<Headers::Field>& fields) {
     VendorResponse response;
     response.status = 429;
-    for (auto& [name, value] : fields) response.headers.add(name, value);
+    for (const auto& [name, value] : fields) response.headers.add(name, value);
     return vendor_error(response, "ask", "").retry_after();
   };
   EXPECT_EQ(wait({{"Retry-After", "120"}}), std::chrono::seconds(120));

@@ -44,7 +44,7 @@ class FakeVendorHttp final : public VendorHttp {
     script_[method + " " + target].emplace_back(std::unexpected<Error>(std::move(error)));
     if (failure) failure_ = std::move(failure);
   }
-  /// The next answers on() makes look as if they took this long.
+  /// The answer that on() scripted last for this request, to change it.
   VendorResponse& last_answer(const std::string& method, const std::string& target) {
     return script_[method + " " + target].back().value();
   }
@@ -62,12 +62,6 @@ class FakeVendorHttp final : public VendorHttp {
     co_return answer;
   }
   const HttpFailure* last_failure() const override { return failure_ ? &*failure_ : nullptr; }
-
-  std::vector<std::string> asked() const {
-    std::vector<std::string> lines;
-    for (const VendorRequest& request : requests) lines.push_back(request.method + " " + request.target);
-    return lines;
-  }
 
   std::vector<VendorRequest> requests;
   bool authenticated = true;

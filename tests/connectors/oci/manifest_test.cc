@@ -97,7 +97,7 @@ TEST(Manifest, IndexEntriesKeepPlatformAndOrder) {
           kDigest, kOciManifest)));
   ASSERT_TRUE(manifest) << manifest.error().message();
   ASSERT_EQ(manifest->entries.size(), 3U);
-  EXPECT_EQ(manifest->entries[0].platform->name(), "linux/arm/v7");
+  EXPECT_EQ(manifest->entries[0].platform.value_or(Platform{}).name(), "linux/arm/v7");
   EXPECT_FALSE(manifest->entries[0].is_attestation);
   EXPECT_TRUE(manifest->entries[1].is_attestation);
   EXPECT_TRUE(manifest->entries[2].is_attestation);
